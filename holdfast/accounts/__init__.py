@@ -1,0 +1,1 @@
+"""Who you are: people, their passwords and their tokens."""

@@ -1,0 +1,91 @@
+"""The whole wiring, readable from top to bottom."""
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from starlette.routing import Router
+
+from holdfast import health
+from holdfast.accounts.passwords import Passwords
+from holdfast.accounts.reception import Reception
+from holdfast.accounts.routes import doors as account_doors
+from holdfast.accounts.sessions import Sessions
+from holdfast.alarms import scenarios
+from holdfast.alarms.routes import doors as alarm_doors
+from holdfast.companion.routes import doors as companion_doors
+from holdfast.companion.service import Companion
+from holdfast.contacts.routes import doors as contact_doors
+from holdfast.db import open_database
+from holdfast.edge import Edge
+from holdfast.music.routes import doors as music_doors
+from holdfast.music.routes import files as music_files
+from holdfast.profiles import service as profiles
+from holdfast.profiles.routes import doors as profile_doors
+from holdfast.settings import Settings
+from holdfast.support.chat import Chat
+from holdfast.support.routes import doors as room_doors
+from holdfast.support.routes import staff_doors as staff_chat_doors
+from holdfast.support.socket import doors as chat_sockets
+from holdfast.web.reference import Reference
+from holdfast.web.reference import doors as reference_doors
+from holdfast.worker import make_worker
+
+DOORS = [
+    account_doors,
+    profile_doors,
+    contact_doors,
+    music_doors,
+    music_files,
+    alarm_doors,
+    companion_doors,
+    room_doors,
+    staff_chat_doors,
+    chat_sockets,
+    health.doors,
+    reference_doors,
+]
+
+
+class Holdfast:
+    """The ASGI application: opens the database and starts the work beside the requests with the server, and ends both with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.state = SimpleNamespace(settings=settings, ready=False)
+        self.edge = Edge([door for doors in DOORS for door in doors.table], self.state)
+        self.state.reference = Reference(self.edge.doors)
+        self._lifespan = Router(lifespan=lambda _: self.running())
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+        return self.edge(scope, receive, send) if scope["type"] != "lifespan" else self._lifespan(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        state = self.state
+        state.db = db = await open_database(state.settings)
+        sessions = Sessions(db)
+        state.identify = sessions.identify
+        state.reception = Reception(db, Passwords(), production=state.settings.production)
+        state.welcome = profiles.begin
+        state.scenario_exists = scenarios.exists
+        state.companion = companion = Companion(state.settings)
+        state.chat = chat = Chat(db, sessions.live)
+        chat.start()
+        worker = make_worker(db, state.settings)
+        state.channels, state.wake = worker.channels, worker.wake
+        worker.start()
+        state.ready = True
+        try:
+            yield
+        finally:
+            state.ready = False
+            await chat.finish()
+            await worker.stop()
+            await companion.close()
+            await sessions.finish()
+            await db.close()
+
+
+def create_app(settings: Settings) -> Holdfast:
+    return Holdfast(settings)

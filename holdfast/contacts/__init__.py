@@ -1,0 +1,1 @@
+"""Whom you trust: emergency contacts and therapists."""

@@ -1,0 +1,54 @@
+"""The people somebody trusts, as the contract shows them."""
+
+from msgspec import UNSET, Struct, UnsetType
+
+from holdfast.fields import text
+
+Name, Phone, Relationship = text(100), text(40), text(50)
+BlankPhone, Email = text(40, minimum=0), text(254, minimum=0)  # blank is null: what an empty form field sends
+
+
+class NewContact(Struct, forbid_unknown_fields=True):
+    name: Name  # type: ignore[valid-type]
+    phone: Phone  # type: ignore[valid-type]
+    relationship: Relationship  # type: ignore[valid-type]
+    email: Email | None = None  # type: ignore[valid-type]
+
+
+class Contact(Struct):
+    id: int
+    name: str
+    phone: str
+    email: str | None
+    relationship: str
+
+
+class ContactSaved(Struct):
+    message: str
+    data: Contact
+
+
+class NewTherapist(Struct, forbid_unknown_fields=True):
+    """A telephone number or an e-mail is needed beside the name."""
+
+    name: Name  # type: ignore[valid-type]
+    phone: BlankPhone | None = None  # type: ignore[valid-type]
+    email: Email | None = None  # type: ignore[valid-type]
+
+
+class TherapistChanges(Struct, forbid_unknown_fields=True):
+    name: Name | UnsetType = UNSET  # type: ignore[valid-type]
+    phone: BlankPhone | None | UnsetType = UNSET  # type: ignore[valid-type]
+    email: Email | None | UnsetType = UNSET  # type: ignore[valid-type]
+
+
+class Therapist(Struct):
+    id: int
+    name: str
+    phone: str | None
+    email: str | None
+
+
+class TherapistSaved(Struct):
+    message: str
+    data: Therapist

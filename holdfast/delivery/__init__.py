@@ -1,0 +1,1 @@
+"""Reaching people: the outbox, and the worker that empties it."""

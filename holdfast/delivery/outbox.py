@@ -1,0 +1,178 @@
+"""The outbox: what must reach somebody, recorded with what caused it, and handed to one worker at a time."""
+
+import hashlib
+import random
+import secrets
+from collections.abc import Iterable
+
+import msgspec
+
+from holdfast.clock import SECOND
+from holdfast.db import Sql, Tx
+from holdfast.delivery.schemas import Leased, NewDelivery, Standing
+from holdfast.outside.sending import Sent
+
+LEASE = 30 * SECOND  # longer than any send may take (sending.SEND_LIMIT), so that it is never renewed
+BACKOFF = (2, 5, 10, 20, 40, 60)  # seconds before the second, third ... attempt; the last one repeats. The first goes at once
+SPREAD = 0.2  # of the backoff, either way: what failed together must not come back together
+LONGEST_WAIT = int(60 * (1 + SPREAD)) * SECOND
+MOST_AMBIGUOUS = 3  # copies; a server that drops the line after DATA would otherwise collect 120 of them
+
+ADD = """
+    insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, kind, channel, destination, body, priority,
+                          state, next_at, deadline_at, created_at)
+    values (:ref, :dedup_key, :alarm_id, :alarm_helper_id, :kind, :channel, :destination, :body, :priority,
+            'pending', holdfast_now(), :deadline_at, holdfast_now())
+    on conflict (dedup_key) do nothing"""
+
+
+def _of_free_rows(change: str, condition: str) -> Sql:
+    """Passes over rows that another holds: two that change many rows in different orders would stop each other."""
+    update = f"update delivery set {change} where id in (select id from delivery where {condition}"  # noqa: S608 - constants
+    return Sql(sqlite=update + ")", postgres=update + " for update skip locked)")
+
+
+# `next_at` says when it is due, or when its lease ends: a lease that ran out is found by the same search, so there is no sweeper.
+DUE = """channel = :channel and state in ('pending', 'leased')
+           and next_at <= (select holdfast_now()) and deadline_at > (select holdfast_now())"""
+
+LOOK = f"select 1 from delivery where {DUE} limit 1"  # noqa: S608 - constants
+
+_LEASE = """state = 'leased', lease_owner = :worker, fence = fence + 1, attempt = attempt + 1, next_at = holdfast_now() + :lease"""
+_TAKEN = "delivery.id, ref, channel, destination, body, attempt, ambiguous, fence, alarm_id, created_at"
+
+# A claim locks no alarm; everybody else locks the alarm first and then its deliveries.
+CLAIM = Sql(
+    sqlite=f"""
+    update delivery set {_LEASE}
+     where id in (select id from delivery where {DUE} order by priority desc, next_at limit :free)
+    returning {_TAKEN}""",  # noqa: S608 - constants
+    postgres=f"""
+    with due as (select id from delivery where {DUE} order by priority desc, next_at limit :free for update skip locked)
+    update delivery set {_LEASE} from due where delivery.id = due.id
+    returning {_TAKEN}""",  # noqa: S608 - constants
+)
+
+LOSE = "update delivery_attempt set outcome = 'lease_lost', finished_at = holdfast_now() where delivery_id = :id and outcome is null"
+
+BEGIN = """
+    insert into delivery_attempt (delivery_id, n, fence, worker, started_at) values (:id, :attempt, :fence, :worker, holdfast_now())"""
+
+FINISH = """
+    update delivery
+       set state = :state, error_class = :error_class, ambiguous = ambiguous + :doubt, next_at = holdfast_now() + :wait,
+           accepted_at = case when :state = 'accepted' then holdfast_now() else accepted_at end
+     where id = :id and lease_owner = :worker and fence = :fence and state = 'leased'"""
+
+CONCLUDE = """
+    update delivery_attempt set outcome = :outcome, provider_code = :code, detail = :detail, finished_at = holdfast_now()
+     where delivery_id = :id and n = :attempt and fence = :fence"""
+
+LATE = "update delivery_attempt set provider_code = :code, detail = :detail where delivery_id = :id and n = :attempt and fence = :fence"
+
+OF_ALARM = """
+    select alarm_helper_id, channel, destination, state, error_class, fence from delivery where alarm_id = :alarm_id order by id"""
+
+CANCEL = "update delivery set state = 'cancelled' where alarm_id = :alarm_id and state = 'pending'"
+
+NO_RETRY = "update delivery set deadline_at = holdfast_now() where alarm_id = :alarm_id and state = 'leased'"
+
+# A leased one may still be on its way, and its sender knows better: it is given up when its lease has ended.
+_OVERDUE = """state in ('pending', 'leased') and deadline_at <= (select holdfast_now())
+           and (state = 'pending' or next_at <= (select holdfast_now()))"""
+
+IS_OVERDUE = f"select 1 from delivery where {_OVERDUE} limit 1"  # noqa: S608 - constants
+
+EXPIRE = _of_free_rows("state = 'failed', error_class = 'expired'", _OVERDUE)
+
+# The database's clock was set back: without this, an hour back would be an hour of silence. What was never tried is due at once.
+_TOO_FAR = """channel = :channel and state in ('pending', 'leased') and next_at > (select holdfast_now())
+           and (attempt = 0 or next_at > (select holdfast_now()) + cast(:longest as bigint))"""
+
+IS_TOO_FAR = f"select 1 from delivery where {_TOO_FAR} limit 1"  # noqa: S608 - constants
+
+SHORTEN = _of_free_rows("next_at = holdfast_now() + case when attempt = 0 then 0 else cast(:longest as bigint) end", _TOO_FAR)
+
+
+async def add(tx: Tx, new: NewDelivery) -> bool:
+    """False when it was there already. Nothing is sent before the transaction has been committed."""
+    values = msgspec.structs.asdict(new) | {"ref": secrets.token_hex(16), "body": msgspec.json.encode(new.body).decode()}
+    return bool(await tx.run(ADD, **values))
+
+
+async def of_alarm(tx: Tx, alarm_id: int) -> list[Standing]:
+    """In the order in which they were added."""
+    return await tx.all(OF_ALARM, Standing, alarm_id=alarm_id)
+
+
+async def end_alarm(tx: Tx, alarm_id: int) -> None:
+    """What nobody has begun to send is cancelled; what is on its way is not tried again."""
+    await tx.run(CANCEL, alarm_id=alarm_id)
+    await tx.run(NO_RETRY, alarm_id=alarm_id)
+
+
+async def is_due(tx: Tx, channel: str) -> bool:
+    """A plain look, so that an idle worker never takes SQLite's one write lock."""
+    return bool(await tx.value(LOOK, channel=channel))
+
+
+async def claim(tx: Tx, worker: str, channel: str, free: int) -> list[Leased]:
+    """At most as many as can be sent at once: a lease must not age in a queue. Send them after the commit."""
+    taken = await tx.all(CLAIM, Leased, worker=worker, channel=channel, free=free, lease=LEASE)
+    for delivery in taken:
+        if delivery.attempt > 1:
+            await tx.run(LOSE, id=delivery.id)
+        await tx.run(BEGIN, id=delivery.id, attempt=delivery.attempt, fence=delivery.fence, worker=worker)
+    return taken
+
+
+async def finish(tx: Tx, worker: str, delivery: Leased, sent: Sent) -> bool:
+    """False when the lease was lost: the late result is kept with the attempt, and nothing else changes."""
+    attempt = {"id": delivery.id, "attempt": delivery.attempt, "fence": delivery.fence, "code": sent.code}
+    state, error_class, wait = _consequence(delivery, sent)
+    doubt = int(sent.outcome == "ambiguous")
+    finish = {"state": state, "error_class": error_class, "doubt": doubt, "wait": wait}
+    if await tx.run(FINISH, id=delivery.id, worker=worker, fence=delivery.fence, **finish):
+        await tx.run(CONCLUDE, outcome=sent.outcome, detail=sent.detail, **attempt)
+        return True
+    await tx.run(LATE, detail=f"late: {sent.outcome} {sent.detail}".strip(), **attempt)
+    return False
+
+
+async def is_untidy(tx: Tx, channels: Iterable[str]) -> bool:
+    if await tx.value(IS_OVERDUE):
+        return True
+    for channel in channels:
+        if await tx.value(IS_TOO_FAR, channel=channel, longest=LONGEST_WAIT):
+            return True
+    return False
+
+
+async def tidy(tx: Tx, channels: Iterable[str]) -> int:
+    """Gives up what is past its deadline and shortens waits that no rule allows; doing it twice changes nothing. How many were given up."""
+    for channel in channels:
+        await tx.run(SHORTEN, channel=channel, longest=LONGEST_WAIT)
+    return await tx.run(EXPIRE)
+
+
+def dedup_key(alarm_id: int, step: int, helper_id: int, channel: str, destination: str) -> str:
+    """A corrected address is told as well, so it is part of the key; as a digest, for the key is shown where addresses are not."""
+    return f"alarm:{alarm_id}:step:{step}:helper:{helper_id}:{channel}:{hashlib.sha256(destination.encode()).hexdigest()[:16]}"
+
+
+def _consequence(delivery: Leased, sent: Sent) -> tuple[str, str | None, int]:
+    """State, error class, and microseconds until the next attempt (alarm.md, section 5)."""
+    match sent.outcome:
+        case "accepted":
+            return "accepted", None, 0
+        case "permanent":
+            return "failed", "permanent", 0
+        case "ambiguous" if delivery.ambiguous + 1 >= MOST_AMBIGUOUS:
+            return "failed", "ambiguous", 0
+    return "pending", sent.outcome, backoff(delivery.attempt)
+
+
+def backoff(attempt: int) -> int:
+    """Microseconds to wait after the given attempt, counted from 1."""
+    seconds = BACKOFF[min(attempt, len(BACKOFF)) - 1]
+    return int(seconds * random.uniform(1 - SPREAD, 1 + SPREAD) * SECOND)  # noqa: S311 - no secret

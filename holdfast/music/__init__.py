@@ -1,0 +1,1 @@
+"""What calms you: tracks, and whose track is which."""

@@ -1,0 +1,1 @@
+"""Somebody else's machines: one file for each kind."""

@@ -1,0 +1,32 @@
+"""What every channel is given to send, and what it says afterwards."""
+
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+Outcome = Literal["accepted", "temporary", "permanent", "ambiguous"]
+
+SEND_LIMIT = 20.0  # seconds for one send from end to end; alarm.md section 4: less than the lease, so that no send outlives it
+
+
+class Message(Struct, frozen=True):
+    ref: str  # 128 random bits; the same in every copy
+    destination: str
+    subject: str
+    text: str
+    written_at: int  # microseconds of UTC; the same in every copy
+
+
+class Sent(Struct, frozen=True):
+    """alarm.md, section 5. `ambiguous`: the body left and no answer came."""
+
+    outcome: Outcome
+    code: str | None = None  # the provider's own
+    detail: str = ""  # kept with the attempt, never logged: a provider may repeat an address
+    reached: bool = True  # whether the provider could be talked to at all
+    refused_us: bool = False  # our configuration is at fault: no message will leave until an operator changes it
+
+
+class Sender(Protocol):
+    async def send(self, message: Message) -> Sent:
+        """Returns within SEND_LIMIT, whatever the other side does, and raises nothing that the network can cause."""

@@ -1,0 +1,1 @@
+"""Who is listening now: open sockets, and how an event reaches them."""

@@ -1,0 +1,137 @@
+"""What an operator decides; everything else is a constant beside its use."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "HOLDFAST_"
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+UNREACHABLE = "The database cannot be reached. HOLDFAST_DATABASE_URL names where it should be."
+
+
+class Refused(Exception):
+    """Why a process does not start, as a sentence for its operator."""
+
+
+class WrongSettings(Refused):
+    """Names each setting that is wrong, never its value: it may be a secret."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Read once, at start, from HOLDFAST_* in the environment and in `.env`; the environment wins."""
+
+    data_dir: Annotated[Path, Meta(description="Folder of the SQLite database and its copies.")] = Path("var")
+    database_url: Annotated[str, Meta(description="postgresql://user:password@host/name. Empty: SQLite in the data folder.")] = ""
+    smtp_url: Annotated[str, Meta(description="smtp://user:password@host:587 (STARTTLS) or smtps://host:465. Empty: no e-mail is sent.")] = ""
+    mail_from: Annotated[str, Meta(description="Sender address of every e-mail, for instance Care line <care@example.org>.")] = ""
+    model_url: Annotated[str, Meta(description="Base address of an OpenAI-compatible service. Empty: built-in answers only.")] = ""
+    model_key: Annotated[str, Meta(description="Key of that service.")] = ""
+    model_name: Annotated[str, Meta(description="Model that is asked for.")] = ""
+    model_consent: Annotated[
+        Literal["ask", "not_required"],
+        Meta(description="not_required only where the model runs on your own machines; else each person is asked first."),
+    ] = "ask"
+    public_url: Annotated[str, Meta(description="Address under which people reach the server, for instance https://help.example.org.")] = ""
+    origins: Annotated[
+        tuple[str, ...], Meta(description="Origins of other web clients, separated by commas. The server's own is always allowed.")
+    ] = ()
+    trusted_proxies: Annotated[tuple[str, ...], Meta(description="Addresses whose X-Forwarded-* headers are believed, separated by commas.")] = ()
+    token_in_query: Annotated[bool, Meta(description="Whether a WebSocket may carry its token as ?token=, which proxies tend to log.")] = True
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="The least serious event that is written.")] = "info"
+
+    @property
+    def production(self) -> bool:
+        return bool(self.public_url)
+
+    @property
+    def postgres(self) -> bool:
+        return bool(self.database_url)
+
+
+def from_environment(environment: Mapping[str, str] = os.environ, dotenv: Path = Path(".env")) -> Settings:
+    """Raises WrongSettings."""
+    named = {name: value for name, value in _named(environment, dotenv).items() if name in Settings.__struct_fields__}
+    lists = {name: _listed(named[name]) for name in ("origins", "trusted_proxies") if name in named}
+    try:
+        settings = msgspec.convert(named | lists, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as wrong:
+        name = str(wrong).rpartition("$.")[2].strip("`")
+        raise WrongSettings(f"{PREFIX}{name.upper()} has no usable value.") from None
+    _check(settings)
+    return settings
+
+
+def without_effect(environment: Mapping[str, str] = os.environ, dotenv: Path = Path(".env")) -> list[str]:
+    """What is set but not known to this version: a typo must not look like a decision. HOLDFAST_TEST_* belongs to the tests."""
+    unknown = _named(environment, dotenv).keys() - set(Settings.__struct_fields__)
+    return sorted(PREFIX + name.upper() for name in unknown if not name.startswith("test_"))
+
+
+def _named(environment: Mapping[str, str], dotenv: Path) -> dict[str, str]:
+    given = _dotenv(dotenv) | dict(environment)
+    return {name.removeprefix(PREFIX).lower(): value for name, value in given.items() if name.startswith(PREFIX)}
+
+
+def _check(settings: Settings) -> None:
+    problems = []
+    if settings.postgres and urlsplit(settings.database_url).scheme not in ("postgresql", "postgres"):
+        problems.append("HOLDFAST_DATABASE_URL must begin with postgresql://.")
+    if settings.smtp_url:
+        mail = urlsplit(settings.smtp_url)
+        if mail.scheme not in ("smtp", "smtps") or not mail.hostname:
+            problems.append("HOLDFAST_SMTP_URL must look like smtp://user:password@host:587 or smtps://host:465.")
+        if not is_sender(settings.mail_from):
+            problems.append("HOLDFAST_MAIL_FROM is needed beside HOLDFAST_SMTP_URL, as Care line <care@example.org>.")
+    if settings.model_url and not settings.model_name:
+        problems.append("HOLDFAST_MODEL_NAME is needed beside HOLDFAST_MODEL_URL.")
+    if settings.production:
+        problems += _check_production(settings)
+    if problems:
+        raise WrongSettings(" ".join(problems))
+
+
+def _check_production(settings: Settings) -> list[str]:
+    """A public address without TLS would carry tokens in clear; without named proxies all the world shares one throttle."""
+    public = urlsplit(settings.public_url)
+    if public.scheme not in ("http", "https") or not public.hostname:
+        return ["HOLDFAST_PUBLIC_URL must look like https://help.example.org."]
+    if public.hostname in LOOPBACK:
+        return []
+    problems = []
+    if public.scheme != "https":
+        problems.append("HOLDFAST_PUBLIC_URL must begin with https://.")
+    if not settings.trusted_proxies:
+        problems.append("HOLDFAST_TRUSTED_PROXIES must name the proxy that ends TLS.")
+    if "*" in settings.trusted_proxies:
+        problems.append("HOLDFAST_TRUSTED_PROXIES must name addresses, not *.")
+    return problems
+
+
+def is_sender(address: str) -> bool:
+    """An address, with or without a name before it: a wrong one would spoil every message, not one."""
+    from email.errors import MessageError
+    from email.headerregistry import Address
+    from email.utils import parseaddr
+
+    try:
+        return bool(Address(addr_spec=parseaddr(address)[1]).domain.encode("idna"))
+    except (ValueError, IndexError, MessageError):
+        return False
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip().rstrip("/") for part in value.split(",") if part.strip()]
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """NAME=value lines; blank lines and # comments are passed over, one pair of quotes is taken off."""
+    if not path.is_file():
+        return {}
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}

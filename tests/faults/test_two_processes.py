@@ -1,0 +1,130 @@
+"""Two processes on one PostgreSQL: each message is sent by one of them."""
+
+import asyncio
+import signal
+from collections import Counter
+
+import asyncpg
+import pytest
+from calling import IVAN, until
+from conftest import ENGINES
+from mailserver import mail_server
+from processes import Process, ServerProcess, running
+
+from holdfast.accounts import service as accounts
+from holdfast.db import open_database
+from holdfast.delivery.worker import SLOTS
+from holdfast.profiles import service as profiles
+from holdfast.settings import Settings
+
+PRESSES = 20
+
+
+@pytest.fixture(params=ENGINES[1:])
+def engine(request):
+    """SQLite is for one process."""
+    return request.param
+
+
+async def people(settings: Settings) -> list[str]:
+    """Twenty more people with a contact each, as their tokens."""
+    db, tokens = await open_database(settings), []
+    async with db.write() as tx:
+        for n in range(PRESSES):
+            user_id = await accounts.register(tx, username=f"person{n}", email="p@example.org", password_hash="", is_staff=False)
+            await profiles.begin(tx, user_id)
+            tokens.append(await accounts.issue(tx, user_id, "u"))
+            await tx.run(
+                "insert into contact (user_id, name, phone, email, relationship, created_at) values (:user_id, 'Ivan', '1', :email, 'brother', 0)",
+                user_id=user_id,
+                email=f"ivan{n}@example.org",
+            )
+    await db.close()
+    return tokens
+
+
+async def press_everywhere(servers: list[ServerProcess], tokens: list[str]) -> None:
+    """Everybody presses at every server at once."""
+    answers = await asyncio.gather(
+        *(serve.maya.post("/event/trigger/me/", headers={"Authorization": f"Token {token}"}) for serve in servers for token in tokens)
+    )
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def accepted(settings: Settings) -> list[tuple[int, int, str]]:
+    """Fence, attempts and last holder of every accepted delivery."""
+    connection = await asyncpg.connect(settings.database_url)
+    rows = await connection.fetch("select fence, attempt, lease_owner from delivery where state = 'accepted'")
+    await connection.close()
+    return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("beside", ["serve", "worker"])
+async def test_twenty_alarms_are_sent_once_each_by_two_processes(fresh, beside):
+    tokens = await people(fresh.settings)
+    async with mail_server() as post:
+        first = ServerProcess(fresh.settings, post, fresh.tokens["maya"])
+        second = ServerProcess(fresh.settings, post, fresh.tokens["maya"]) if beside == "serve" else Process(fresh.settings, post, "worker")
+        async with running(first, second):
+            await press_everywhere([each for each in (first, second) if isinstance(each, ServerProcess)], tokens)
+            rows = await until(lambda: _all(fresh.settings), 20)
+            await asyncio.sleep(0.7)  # longer than a poll of either
+    assert Counter(letter.recipients[0] for letter in post.letters) == {f"ivan{n}@example.org": 1 for n in range(PRESSES)}
+    assert {row[:2] for row in rows} == {(1, 1)}
+
+
+@pytest.mark.slow
+async def test_both_processes_take_their_part(fresh):
+    tokens = await people(fresh.settings)
+    async with mail_server() as post:
+        post.data = "hold"
+        quiet = ServerProcess(fresh.settings, None, fresh.tokens["maya"])
+        workers = [Process(fresh.settings, post, "worker") for _ in range(2)]
+        async with running(quiet):
+            await press_everywhere([quiet], tokens)
+            async with running(*workers), asyncio.timeout(20):
+                while post.tried <= SLOTS:  # noqa: ASYNC110 - more at once than one of them can send
+                    await asyncio.sleep(0.05)
+                post.release.set()
+                rows = await until(lambda: _all(fresh.settings), 20)
+                assert [await worker.stop() for worker in workers] == [0, 0]
+    assert len(post.letters) == PRESSES
+    assert len({row[2] for row in rows}) == 2
+
+
+@pytest.mark.slow
+async def test_a_stopped_process_that_comes_back_changes_nothing(fresh):
+    """SIGSTOP in mid-send for longer than a lease: another sends the same letter, and the late result stays with its attempt."""
+    async with mail_server() as post:
+        quiet = ServerProcess(fresh.settings, None, fresh.tokens["maya"])
+        zombie, heir = (Process(fresh.settings, post, "worker") for _ in range(2))
+        async with running(quiet, zombie):
+            post.data = "hold"
+            await quiet.trusts(IVAN)
+            await quiet.press()
+            await post.trying()
+            zombie.signal(signal.SIGSTOP)
+            async with running(heir):
+                post.data = "250 OK"
+                await post.arrived(1, 40)
+                await quiet.becomes("accepted")
+                post.release.set()
+                zombie.signal(signal.SIGCONT)
+                late = await until(lambda: _value(fresh.settings, "select detail from delivery_attempt where n = 1 and detail is not null"))
+    assert late.startswith("late: ")
+    assert await _value(fresh.settings, "select fence || state from delivery") == "2accepted"
+    assert await _value(fresh.settings, "select outcome from delivery_attempt where n = 1") == "lease_lost"
+    assert len({letter.message["Message-ID"] for letter in post.letters}) == 1
+
+
+async def _value(settings: Settings, sql: str) -> str:
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        return str(await connection.fetchval(sql) or "")
+    finally:
+        await connection.close()
+
+
+async def _all(settings: Settings) -> list[tuple[int, int, str]]:
+    rows = await accepted(settings)
+    return rows if len(rows) == PRESSES else []

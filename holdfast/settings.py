@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 PREFIX = "HOLDFAST_"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+LISTS = ("origins", "trusted_proxies", "sms_countries", "apprise_channels", "on_call", "link_keys")
 UNREACHABLE = "The database cannot be reached. HOLDFAST_DATABASE_URL names where it should be."
 
 
@@ -29,6 +30,42 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_url: Annotated[str, Meta(description="postgresql://user:password@host/name. Empty: SQLite in the data folder.")] = ""
     smtp_url: Annotated[str, Meta(description="smtp://user:password@host:587 (STARTTLS) or smtps://host:465. Empty: no e-mail is sent.")] = ""
     mail_from: Annotated[str, Meta(description="Sender address of every e-mail, for instance Care line <care@example.org>.")] = ""
+    sms_url: Annotated[
+        str, Meta(description="Twilio-shaped service, https://ACCOUNT:SECRET@host/2010-04-01/Accounts/ACCOUNT/Messages.json. Empty: no SMS is sent.")
+    ] = ""
+    sms_from: Annotated[str, Meta(description="Number or sender id of every SMS.")] = ""
+    sms_countries: Annotated[tuple[str, ...], Meta(description="Countries that SMS may go to, as UA,DE. Empty: any.")] = ()
+    sms_price: Annotated[float, Meta(ge=0, description="What one SMS costs, in any currency; for cap_money_day.")] = 0.0
+    apprise_channels: Annotated[
+        tuple[str, ...],
+        Meta(description="Further channels as name=Apprise address with {to} for the person's, for instance ntfy=ntfys://ntfy.example.org/{to}."),
+    ] = ()
+    senders: Annotated[Literal["live", "sandbox"], Meta(description="sandbox stores every message instead of sending it.")] = "live"
+    pool_email: Annotated[int, Meta(ge=1, description="E-mails on their way at once.")] = 8
+    pool_sms: Annotated[int, Meta(ge=1, description="SMS on their way at once.")] = 8
+    lease: Annotated[int, Meta(ge=3, description="Seconds for which one worker holds a message; longer than send_limit.")] = 30
+    send_limit: Annotated[int, Meta(ge=1, description="Seconds for one send from end to end.")] = 20
+    poll: Annotated[float, Meta(gt=0, description="Seconds between a worker's looks at what is due.")] = 0.5
+    fallback_after: Annotated[int, Meta(ge=1, description="Seconds without acceptance after which a person's next channel is started.")] = 15
+    grace_max: Annotated[int, Meta(ge=1, description="Longest window, in seconds, in which a press can be taken back before anybody is told.")] = 30
+    invite_ttl: Annotated[int, Meta(ge=60, description="Seconds for which an invitation can be answered.")] = 172800
+    cap_sms_10_minutes: Annotated[int, Meta(ge=0, description="SMS to one number in ten minutes.")] = 3
+    cap_sms_day: Annotated[int, Meta(ge=0, description="SMS to one number in a day.")] = 10
+    cap_user_day: Annotated[int, Meta(ge=0, description="SMS for one user in a day.")] = 20
+    cap_hour: Annotated[int, Meta(ge=0, description="SMS in an hour, for everybody.")] = 1000
+    cap_money_day: Annotated[float, Meta(ge=0, description="Money for SMS in a day, in the currency of sms_price. 0: no limit.")] = 0.0
+    on_call: Annotated[
+        tuple[str, ...], Meta(description="Staff who are paged, as USERNAME or USERNAME:+49..., separated by commas. Empty: all staff.")
+    ] = ()
+    link_keys: Annotated[
+        tuple[str, ...],
+        Meta(description="Secrets that sign the links in messages: the first signs, all are valid. Empty: one is made and kept in the data folder."),
+    ] = ()
+    operator_page_url: Annotated[
+        str, Meta(description="Where the operator is paged: an Apprise address, smtp(s)://...?to=, or http(s):// for a JSON webhook.")
+    ] = ""
+    deadman_url: Annotated[str, Meta(description="Fetched every 30 s while all is well.")] = ""
+    metrics_port: Annotated[int, Meta(ge=0, le=65535, description="Port on 127.0.0.1 for Prometheus, served by the watchdog. 0: none.")] = 0
     model_url: Annotated[str, Meta(description="Base address of an OpenAI-compatible service. Empty: built-in answers only.")] = ""
     model_key: Annotated[str, Meta(description="Key of that service.")] = ""
     model_name: Annotated[str, Meta(description="Model that is asked for.")] = ""
@@ -49,6 +86,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return bool(self.public_url)
 
     @property
+    def address(self) -> str:
+        """Where the links in messages lead."""
+        return self.public_url.rstrip("/") or "http://127.0.0.1:8000"
+
+    @property
     def postgres(self) -> bool:
         return bool(self.database_url)
 
@@ -56,7 +98,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 def from_environment(environment: Mapping[str, str] = os.environ, dotenv: Path = Path(".env")) -> Settings:
     """Raises WrongSettings."""
     named = {name: value for name, value in _named(environment, dotenv).items() if name in Settings.__struct_fields__}
-    lists = {name: _listed(named[name]) for name in ("origins", "trusted_proxies") if name in named}
+    lists = {name: _listed(named[name]) for name in LISTS if name in named}
     try:
         settings = msgspec.convert(named | lists, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as wrong:
@@ -87,6 +129,10 @@ def _check(settings: Settings) -> None:
             problems.append("HOLDFAST_SMTP_URL must look like smtp://user:password@host:587 or smtps://host:465.")
         if not is_sender(settings.mail_from):
             problems.append("HOLDFAST_MAIL_FROM is needed beside HOLDFAST_SMTP_URL, as Care line <care@example.org>.")
+    if settings.sms_url and not settings.sms_from:
+        problems.append("HOLDFAST_SMS_FROM is needed beside HOLDFAST_SMS_URL.")
+    if settings.lease <= settings.send_limit + 1:
+        problems.append("HOLDFAST_LEASE must be longer than HOLDFAST_SEND_LIMIT by more than a second: no send may outlive its lease.")
     if settings.model_url and not settings.model_name:
         problems.append("HOLDFAST_MODEL_NAME is needed beside HOLDFAST_MODEL_URL.")
     if settings.production:

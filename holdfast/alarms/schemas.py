@@ -1,25 +1,33 @@
 """An alarm as it is kept and as it crosses the wire."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-Text = Literal["alarm"]
-
-
-class Step(Struct):
-    tell: list[Literal["contacts", "therapist"]]
-    text: Text
+Group = Literal["contacts", "therapist", "staff_on_call"]
 
 
-class Scenario(Struct):
-    """The part of a scenario's definition that is acted on (alarm.md, section 8). `level` 1 is "be with me"; `expire_after` is in seconds."""
+class Step(Struct, forbid_unknown_fields=True):
+    """`wait` is in seconds after the step before; with `every`, which only the last may have, it comes back."""
 
-    name: str
-    level: int
+    tell: Annotated[list[Group], Meta(min_length=1)]
+    text: Literal["alarm", "repeat", "staff"]
+    wait: Annotated[int, Meta(ge=0, le=86400)] = 0
+    every: Annotated[int, Meta(ge=60, le=86400)] | None = None
+
+
+class Scenario(Struct, forbid_unknown_fields=True):
+    """alarm.md, section 8. `level` 1 is "be with me"; all times are in seconds."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    level: Annotated[int, Meta(ge=1, le=3)]
     music: bool
-    steps: list[Step]
-    expire_after: int
+    steps: Annotated[list[Step], Meta(min_length=1, max_length=20)]
+    start_channels: Annotated[int, Meta(ge=1, le=10)] = 2
+    expire_after: Annotated[int, Meta(ge=600, le=86400)] = 7200
+    answer_reminder: Annotated[int, Meta(ge=60, le=86400)] = 1200
+    answer_wait: Annotated[int, Meta(ge=60, le=86400)] = 600
+    check_in_after: Annotated[int, Meta(ge=0, le=604800)] = 86400
 
 
 class Snapshot(Struct):

@@ -12,7 +12,7 @@ from holdfast.alarms import sentences
 from holdfast.alarms.schemas import Alarm, Called, Caller, Helper, Music, Scenario, Snapshot
 from holdfast.clock import SECOND
 from holdfast.contacts import service as contacts
-from holdfast.contacts.service import Person
+from holdfast.contacts.schemas import Person
 from holdfast.db import Tx
 from holdfast.delivery import outbox
 from holdfast.delivery.schemas import NewDelivery, Standing
@@ -20,7 +20,6 @@ from holdfast.errors import NotFound
 from holdfast.log import log
 from holdfast.music import service as music
 
-FIRST_MESSAGE = 100  # the outbox's highest priority; alarm.md, section 5
 STEP = 0
 
 # New when tap_count comes back as 1, else a repeat of the live one: nobody is told twice, and no press is lost between two at once.
@@ -143,20 +142,20 @@ async def _tell(tx: Tx, alarm: Alarm, user_id: int, who: str, scenario: Scenario
     body = sentences.letter(scenario.level, who, f"{alarm.code}-{STEP}")
     for key, person in told.people.items():
         helper = helpers.get(key) or await _add_helper(tx, alarm.id, key, person, told)
-        if person.email and (helper.id, "email", person.email) not in known:
+        email = next((way.destination for way in person.ways if way.channel == "email"), None)
+        if email and (helper.id, "email", email) not in known:
             new = NewDelivery(
-                dedup_key=outbox.dedup_key(alarm.id, STEP, helper.id, "email", person.email),
+                dedup_key=outbox.dedup_key(alarm.id, STEP, helper.id, "email", email),
                 alarm_id=alarm.id,
                 alarm_helper_id=helper.id,
                 kind=step.text,
                 channel="email",
-                destination=person.email,
+                destination=email,
                 body=body,
-                priority=FIRST_MESSAGE,
                 deadline_at=alarm.expires_at,  # a text ten hours late only frightens
             )
             told.added += await outbox.add(tx, new)
-            told.deliveries.append(Standing(helper.id, "email", person.email, "pending", None, 0))
+            told.deliveries.append(Standing(helper.id, "email", email, "pending", None, 0))
     return told
 
 

@@ -1,4 +1,6 @@
-"""The people somebody trusts, as the contract shows them."""
+"""The people somebody trusts: as the contract shows them, and as an alarm reaches them."""
+
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -52,3 +54,28 @@ class Therapist(Struct):
 class TherapistSaved(Struct):
     message: str
     data: Therapist
+
+
+class Way(Struct):
+    """One channel to a person. Nothing is ever sent where there is a `problem`; every other state is told in a real alarm."""
+
+    channel: str
+    destination: str
+    state: Literal["unconfirmed", "confirmed", "stopped", "bouncing"] = "unconfirmed"
+    problem: str | None = None  # see contacts/numbers.py
+
+
+class Person(Struct):
+    """Somebody who can be told. `ways` stand in the order in which they are started."""
+
+    id: int
+    kind: Literal["contact", "therapist"]
+    name: str
+    relationship: str
+    language: str | None
+    phone: str | None
+    ways: list[Way]
+
+    @property
+    def confirmed(self) -> bool:
+        return any(way.state == "confirmed" for way in self.ways)

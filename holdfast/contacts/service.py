@@ -1,10 +1,12 @@
 """Everything that changes whom somebody trusts."""
 
+from typing import Literal
+
 from msgspec import Struct, UnsetType
 
 from holdfast import audit
 from holdfast.contacts.addresses import e164
-from holdfast.contacts.schemas import Contact, NewContact, NewTherapist, Therapist, TherapistChanges
+from holdfast.contacts.schemas import Contact, NewContact, NewTherapist, Person, Therapist, TherapistChanges, Way
 from holdfast.db import Sql, Tx
 from holdfast.errors import Invalid, NotFound
 
@@ -33,7 +35,7 @@ REPLACE = """
      where id = :contact_id
     returning id, name, phone, email, relationship"""
 
-PEOPLE = "select id, name, phone, phone_e164, email, relationship from contact where user_id = :user_id order by id"
+PEOPLE = "select id, name, phone, phone_e164, email, relationship, language from contact where user_id = :user_id order by position, id"
 
 THERAPISTS = "select id, name, phone, email from therapist where owner_id is null or owner_id = :user_id order by owner_id is not null, id"
 
@@ -60,21 +62,20 @@ CHANGE_THERAPIST = """
     returning id, name, phone, email"""
 
 CHOSEN_THERAPIST = """
-    select t.id, t.name, t.phone, t.phone_e164, t.email, 'therapist' as relationship
+    select t.id, t.name, t.phone, t.phone_e164, t.email, 'therapist' as relationship, t.language
       from therapist t
       join profile p on p.therapist_id = t.id
      where p.user_id = :user_id"""
 
 
-class Person(Struct):
-    """Somebody who can be told, with everything that a channel needs."""
-
+class _Row(Struct):
     id: int
     name: str
     phone: str | None
     phone_e164: str | None
     email: str | None
     relationship: str
+    language: str | None
 
 
 class ContactFieldsMissing(Invalid):
@@ -107,11 +108,17 @@ async def save(tx: Tx, actor_id: int, user_id: int, new: NewContact) -> tuple[Co
 
 async def people(tx: Tx, user_id: int) -> list[Person]:
     """The emergency contacts, in the order in which they are told."""
-    return await tx.all(PEOPLE, Person, user_id=user_id)
+    return [_person("contact", row) for row in await tx.all(PEOPLE, _Row, user_id=user_id)]
 
 
 async def therapist_of(tx: Tx, user_id: int) -> Person | None:
-    return await tx.one(CHOSEN_THERAPIST, Person, user_id=user_id)
+    row = await tx.one(CHOSEN_THERAPIST, _Row, user_id=user_id)
+    return None if row is None else _person("therapist", row)
+
+
+def _person(kind: Literal["contact", "therapist"], row: _Row) -> Person:
+    ways = [Way(channel, to) for channel, to in (("email", row.email), ("sms", row.phone_e164)) if to]
+    return Person(row.id, kind, row.name, row.relationship, row.language, row.phone, ways)
 
 
 async def therapists(tx: Tx, user_id: int) -> list[Therapist]:

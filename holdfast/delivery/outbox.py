@@ -9,7 +9,7 @@ import msgspec
 
 from holdfast.clock import SECOND
 from holdfast.db import Sql, Tx
-from holdfast.delivery.schemas import Leased, NewDelivery, Standing
+from holdfast.delivery.schemas import PRIORITY, Leased, NewDelivery, Standing
 from holdfast.outside.sending import Sent
 
 LEASE = 30 * SECOND  # longer than any send may take (sending.SEND_LIMIT), so that it is never renewed
@@ -19,10 +19,10 @@ LONGEST_WAIT = int(60 * (1 + SPREAD)) * SECOND
 MOST_AMBIGUOUS = 3  # copies; a server that drops the line after DATA would otherwise collect 120 of them
 
 ADD = """
-    insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, kind, channel, destination, body, priority,
+    insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, step, channel, destination, body, priority,
                           state, next_at, deadline_at, created_at)
-    values (:ref, :dedup_key, :alarm_id, :alarm_helper_id, :kind, :channel, :destination, :body, :priority,
-            'pending', holdfast_now(), :deadline_at, holdfast_now())
+    values (:ref, :dedup_key, :alarm_id, :alarm_helper_id, :contact_channel_id, :kind, :step, :channel, :destination, :body, :priority,
+            'pending', holdfast_now() + cast(:wait as bigint), :deadline_at, holdfast_now())
     on conflict (dedup_key) do nothing"""
 
 
@@ -39,7 +39,7 @@ DUE = """channel = :channel and state in ('pending', 'leased')
 LOOK = f"select 1 from delivery where {DUE} limit 1"  # noqa: S608 - constants
 
 _LEASE = """state = 'leased', lease_owner = :worker, fence = fence + 1, attempt = attempt + 1, next_at = holdfast_now() + :lease"""
-_TAKEN = "delivery.id, ref, channel, destination, body, attempt, ambiguous, fence, alarm_id, created_at"
+_TAKEN = "delivery.id, ref, channel, destination, body, attempt, ambiguous, fence, alarm_id, kind, created_at"
 
 # A claim locks no alarm; everybody else locks the alarm first and then its deliveries.
 CLAIM = Sql(
@@ -71,7 +71,11 @@ CONCLUDE = """
 LATE = "update delivery_attempt set provider_code = :code, detail = :detail where delivery_id = :id and n = :attempt and fence = :fence"
 
 OF_ALARM = """
-    select alarm_helper_id, channel, destination, state, error_class, fence from delivery where alarm_id = :alarm_id order by id"""
+    select id, alarm_helper_id, kind, step, channel, destination, state, error_class, attempt, ambiguous, fence, created_at, accepted_at,
+           exists (select 1 from delivery_attempt where delivery_id = delivery.id and outcome = 'lease_lost') as lost
+      from delivery
+     where alarm_id = :alarm_id
+     order by id"""
 
 CANCEL = "update delivery set state = 'cancelled' where alarm_id = :alarm_id and state = 'pending'"
 
@@ -96,7 +100,8 @@ SHORTEN = _of_free_rows("next_at = holdfast_now() + case when attempt = 0 then 0
 
 async def add(tx: Tx, new: NewDelivery) -> bool:
     """False when it was there already. Nothing is sent before the transaction has been committed."""
-    values = msgspec.structs.asdict(new) | {"ref": secrets.token_hex(16), "body": msgspec.json.encode(new.body).decode()}
+    made = {"ref": secrets.token_hex(16), "body": msgspec.json.encode(new.body).decode(), "priority": PRIORITY[new.kind]}
+    values = msgspec.structs.asdict(new) | made
     return bool(await tx.run(ADD, **values))
 
 

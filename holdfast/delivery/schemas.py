@@ -4,26 +4,51 @@ from typing import Literal
 
 from msgspec import Struct
 
+LINK = "{link}"
+
 State = Literal["pending", "leased", "accepted", "delivered", "failed", "cancelled"]
 
 
-class Body(Struct):
+Kind = Literal["alarm", "repeat", "staff", "reminder", "summary", "status", "all_clear", "closing", "invitation", "test", "check_in"]
+
+# The first message of an alarm goes before everything; alarm.md, section 5.
+PRIORITY: dict[Kind, int] = {
+    "alarm": 100,
+    "summary": 100,
+    "staff": 90,
+    "repeat": 80,
+    "reminder": 80,
+    "all_clear": 70,
+    "closing": 70,
+    "status": 50,
+    "invitation": 30,
+    "test": 30,
+    "check_in": 20,
+}
+
+
+class Body(Struct, omit_defaults=True):
+    """`text` holds LINK where the address of the link goes; `link` is the seed from which it is made at the moment of sending."""
+
     subject: str
     text: str
+    link: str | None = None
 
 
 class NewDelivery(Struct, kw_only=True):
     """`dedup_key` makes it once: a second one with the same key is none."""
 
     dedup_key: str
-    alarm_id: int | None
-    alarm_helper_id: int | None
-    kind: str
+    kind: Kind
     channel: str
     destination: str
     body: Body
-    priority: int
     deadline_at: int
+    alarm_id: int | None = None
+    alarm_helper_id: int | None = None
+    contact_channel_id: int | None = None
+    step: int = 0
+    wait: int = 0  # microseconds until it is due
 
 
 class Leased(Struct):
@@ -38,6 +63,7 @@ class Leased(Struct):
     ambiguous: int
     fence: int
     alarm_id: int | None
+    kind: Kind
     created_at: int
 
 
@@ -50,3 +76,16 @@ class Standing(Struct):
     state: State
     error_class: str | None
     fence: int
+    id: int = 0
+    kind: Kind = "alarm"
+    step: int = 0
+    attempt: int = 0
+    ambiguous: int = 0
+    created_at: int = 0
+    accepted_at: int | None = None
+    lost: bool = False  # whether a worker vanished with it: it may have left
+
+    @property
+    def may_have_left(self) -> bool:
+        """Told: alarm.md, section 4."""
+        return self.state in ("leased", "accepted", "delivered") or self.ambiguous > 0 or self.lost

@@ -25,6 +25,9 @@ class Sent(Struct, frozen=True):
     detail: str = ""  # kept with the attempt, never logged: a provider may repeat an address
     reached: bool = True  # whether the provider could be talked to at all
     refused_us: bool = False  # our configuration is at fault: no message will leave until an operator changes it
+    retry_after: float | None = None  # seconds that the provider asks us to wait
+    provider: str | None = None  # by which its receipts name themselves
+    provider_msg_id: str | None = None
 
 
 class Sender(Protocol):

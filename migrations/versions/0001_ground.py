@@ -20,7 +20,7 @@ create table account (
 create table token (
     id {id},
     digest {bytes} not null unique,         -- SHA-256 of the whole token; the token itself is nowhere
-    kind text not null check (kind in ('u', 'o', 'w')),
+    kind text not null check (kind in ('u', 'o', 'w', 'a')),
     account_id bigint not null references account (id) on delete cascade,
     room_id bigint,                         -- of a ticket: the user whose room it opens; null opens the staff's room
     parent_id bigint references token (id) on delete cascade,       -- of a ticket: the token that asked for it, with which its socket ends
@@ -114,7 +114,7 @@ create index alarm_ends on alarm (expires_at) where state <> 'closed';
 create table alarm_helper (
     id {id},
     alarm_id bigint not null references alarm (id) on delete cascade,
-    kind text not null check (kind in ('contact', 'therapist')),
+    kind text not null check (kind in ('contact', 'therapist', 'staff')),
     person_id bigint not null,
     position integer not null,
     name text not null,

@@ -7,7 +7,7 @@ import pytest
 from holdfast.clock import SECOND
 from holdfast.db import Database, open_database
 from holdfast.delivery import outbox
-from holdfast.delivery.schemas import Body, Leased, NewDelivery
+from holdfast.delivery.schemas import Body, Kind, Leased, NewDelivery
 from holdfast.outside.sending import Sent
 
 ACCEPTED, LATER, DOUBT, NEVER = Sent("accepted", "250"), Sent("temporary", "451"), Sent("ambiguous"), Sent("permanent", "550")
@@ -25,18 +25,15 @@ async def now(db: Database) -> int:
         return await tx.value("select holdfast_now()")
 
 
-async def put(db: Database, key: str = "one", *, lives: int = 7200 * SECOND, priority: int = 100) -> bool:
+async def put(db: Database, key: str = "one", *, lives: int = 7200 * SECOND, kind: Kind = "alarm") -> bool:
     deadline = await now(db) + lives
     async with db.write() as tx:
         new = NewDelivery(
             dedup_key=key,
-            alarm_id=None,
-            alarm_helper_id=None,
-            kind="alarm",
+            kind=kind,
             channel="email",
             destination="ivan@example.org",
             body=Body("Subject", "Text"),
-            priority=priority,
             deadline_at=deadline,
         )
         return await outbox.add(tx, new)
@@ -76,9 +73,9 @@ async def test_what_one_holds_no_other_gets(db):
 
 
 async def test_no_more_are_taken_than_can_be_sent_and_the_urgent_first(db):
-    await put(db, "later", priority=20)
-    await put(db, "now", priority=100)
-    await put(db, "soon", priority=80)
+    await put(db, "later", kind="check_in")
+    await put(db, "now", kind="alarm")
+    await put(db, "soon", kind="repeat")
     assert len(first := await claim(db, free=2)) == 2
     assert {delivery.fence for delivery in first} == {1}
     assert await row(db, "dedup_key", where="state = 'pending'") == ("later",)

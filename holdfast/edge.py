@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import msgspec
 from starlette.responses import Response
@@ -21,7 +21,11 @@ from holdfast.log import Answered, answered, log
 
 PATHS = 4096  # whose way through the tree is remembered
 BODY = 64 * 1024  # bytes; contract decisions, "Everywhere"
+FORM_FIELDS = 100
 BODY_PATIENCE = 20.0  # seconds for the whole body: a client that drips bytes must not hold a handler
+
+FORM = "application/x-www-form-urlencoded"
+NO_FORM = f"The request body must be a form, sent as {FORM}."
 
 SHUT = {  # security.md D9
     "x-content-type-options": "nosniff",
@@ -101,6 +105,7 @@ class Edge:
                 return Answer(None, 204, {"Allow": allowed, **self._preflight(ask, allowed)})
             raise MethodNotAllowed(allowed)
         ask.door = door = node[method]
+        ask.words = ids
         await self.admit(ask, door, ids, ask.header(b"authorization"))
         result = await self._handled(ask, door, receive)
         return result if isinstance(result, (Answer, Response)) else Answer(result, next(iter(door.answers)))
@@ -117,6 +122,8 @@ class Edge:
                 await audit.record(tx, actor_id=ask.actor.id, user_id=ask.user_id, action=f"{door.method} {door.path}")
 
     async def _handled(self, ask: Ask, door: Door, receive: Any) -> Any:
+        if door.form:
+            return await door.handler(ask, _form(await _body(ask, receive, FORM)))
         if door.body is None:
             return await door.handler(ask)
         draft: fields.Draft[Any] = fields.Draft(door.body, fields.read_object(await _body(ask, receive)))
@@ -213,10 +220,20 @@ def _template(ask: Ask) -> str:
     return ask.door.path if ask.door else "unknown"
 
 
-async def _body(ask: Ask, receive: Any) -> bytes:
-    kind = (ask.header(b"content-type") or "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise WrongMediaType
+def _form(raw: bytes) -> dict[str, str]:
+    """Each field as it was sent, blank ones too. Raises Invalid."""
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS)
+    except ValueError:
+        raise Invalid("The request body is not a valid form.") from None
+    if len(found := dict(pairs)) < len(pairs):
+        raise Invalid("The request body names a field twice.")
+    return found
+
+
+async def _body(ask: Ask, receive: Any, kind: str = "application/json") -> bytes:
+    if (ask.header(b"content-type") or kind).partition(";")[0].strip().lower() != kind:
+        raise WrongMediaType(NO_FORM if kind == FORM else None)
     if int(ask.header(b"content-length") or 0) > BODY:
         raise TooLarge
     whole = b""

@@ -107,6 +107,7 @@ class Door(Struct, frozen=True):
     target: Target
     tag: str
     alarm: bool
+    form: bool = False
 
 
 class Doors:
@@ -121,10 +122,13 @@ class Doors:
         return self._add("GET", path, who, answers, target=target)
 
     def post(
-        self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None
+        self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None, form: bool = False
     ) -> Callable[[H], H]:
-        """`body` hands the handler a finished Struct; `draft` one that may still hold errors, for rules that need more than the body."""
-        return self._add("POST", path, who, answers, body, draft, target)
+        """`body` hands the handler a finished Struct; `draft` one that may still hold errors, for rules that need more than the body.
+
+        `form` is for browsers and providers: the handler gets the fields of a form as dict[str, str].
+        """
+        return self._add("POST", path, who, answers, body, draft, target, form)
 
     def put(self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None) -> Callable[[H], H]:
         return self._add("PUT", path, who, answers, body, draft)
@@ -144,15 +148,22 @@ class Doors:
         return self._add("SOCKET", path, who, {})
 
     def _add(
-        self, method: str, path: str, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None
+        self,
+        method: str,
+        path: str,
+        who: Policy,
+        answers: Answers,
+        body: Body = None,
+        draft: Body = None,
+        target: Target | None = None,
+        form: bool = False,
     ) -> Callable[[H], H]:
         if not isinstance(who, Policy):
             raise TypeError(f"{method} {self._prefix}{path} names no policy")
 
         def add(handler: H) -> H:
-            self.table.append(
-                Door(method, self._prefix + path, who, handler, answers, body or draft, draft is not None, target or Target(), self._tag, self._alarm)
-            )
+            place, drafted = self._prefix + path, draft is not None
+            self.table.append(Door(method, place, who, handler, answers, body or draft, drafted, target or Target(), self._tag, self._alarm, form))
             return handler
 
         return add
@@ -169,7 +180,7 @@ class Answer(Struct):
 class Ask:
     """One request at an open door: who asks, about whom, and with what."""
 
-    __slots__ = ("_headers", "actor", "db", "door", "ids", "request_id", "scope", "settings", "state", "target", "user_id")
+    __slots__ = ("_headers", "actor", "db", "door", "request_id", "scope", "settings", "state", "target", "user_id", "words")
 
     db: Any
     settings: Any
@@ -178,7 +189,7 @@ class Ask:
     actor: Actor  # at every door but those for anyone
     target: Any  # the door's Target row, as its Struct
     user_id: int  # whom it is about; the caller's own id for `me`
-    ids: dict[str, int]  # the path's other numbers
+    words: tuple[str, ...]  # what stands in the path where the door's has {names}, in their order, as it was sent
     request_id: str
 
     def __init__(self, scope: Any) -> None:

@@ -56,6 +56,7 @@ create index alarm_check_in on alarm (check_in_at) where check_in_at is not null
 create index alarm_history on alarm (user_id, id);
 create index delivery_to on delivery (channel, destination, created_at);
 create index delivery_receipt on delivery (provider, provider_msg_id);
+create index alarm_audit_grown on alarm_audit (at) where hash is not null;
 create table alarm_key (                    -- Idempotency-Key of a press: it brings back its alarm, whatever has become of that
     user_id bigint not null references account (id) on delete cascade,
     key text not null,

@@ -20,9 +20,9 @@ MOST_AMBIGUOUS = 3  # copies; a server that drops the line after DATA would othe
 
 ADD = """
     insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, step, channel, destination, body, priority,
-                          state, next_at, deadline_at, created_at)
+                          segments, state, next_at, deadline_at, created_at)
     values (:ref, :dedup_key, :alarm_id, :alarm_helper_id, :contact_channel_id, :kind, :step, :channel, :destination, :body, :priority,
-            'pending', holdfast_now() + cast(:wait as bigint), :deadline_at, holdfast_now())
+            :segments, 'pending', holdfast_now() + cast(:wait as bigint), :deadline_at, holdfast_now())
     on conflict (dedup_key) do nothing"""
 
 

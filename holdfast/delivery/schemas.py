@@ -49,6 +49,7 @@ class NewDelivery(Struct, kw_only=True):
     contact_channel_id: int | None = None
     step: int = 0
     wait: int = 0  # microseconds until it is due
+    segments: int = 1  # of an SMS: what it costs
 
 
 class Leased(Struct):

@@ -22,14 +22,13 @@ COLUMNS = {
         "acknowledged_at bigint",
         "reminded_at bigint",  # of an acknowledged alarm: when who helps was asked again
         "check_in_at bigint",
-        "stopped_by bigint",
+        "longest_wait bigint",  # microseconds that next_step_at may be away, whatever the clock does
     ],
     "alarm_helper": [
         "language text",
         "link_sha256 text",
         "ways text not null default '[]'",  # JSON: the channels and destinations, frozen at the trigger, in the order of starting
         "next_channel_at bigint",  # when the next of them is started; null: none is left, or one has reached the person
-        "told_at bigint",
         "seen_at bigint",
         "answer text check (answer in ('calling', 'coming', 'cannot'))",
         "answered_at bigint",
@@ -42,6 +41,7 @@ COLUMNS = {
         "provider_rank integer not null default 0",  # of the last receipt: a late one never undoes a later state
         "delivered_at bigint",
         "contact_channel_id bigint",  # of an invitation or a test
+        "segments integer not null default 1",  # of an SMS: what it costs
     ],
     "alarm_audit": ["prev_hash text", "hash text"],
     "contact": ["position integer", "language text", "removed_at bigint"],
@@ -55,6 +55,7 @@ create index alarm_due on alarm (next_step_at) where state <> 'closed';
 create index alarm_check_in on alarm (check_in_at) where check_in_at is not null;
 create index alarm_history on alarm (user_id, id);
 create index delivery_to on delivery (channel, destination, created_at);
+create index delivery_sms on delivery (created_at) where channel = 'sms';
 create index delivery_receipt on delivery (provider, provider_msg_id);
 create index alarm_audit_grown on alarm_audit (at) where hash is not null;
 create table alarm_key (                    -- Idempotency-Key of a press: it brings back its alarm, whatever has become of that

@@ -126,7 +126,8 @@ class Edge:
             return await door.handler(ask, _form(await _body(ask, receive, FORM)))
         if door.body is None:
             return await door.handler(ask)
-        draft: fields.Draft[Any] = fields.Draft(door.body, fields.read_object(await _body(ask, receive)))
+        raw = await _body(ask, receive)
+        draft: fields.Draft[Any] = fields.Draft(door.body, fields.read_object(raw) if raw or not door.bare else {})
         return await door.handler(ask, draft if door.drafted else draft.finished())
 
     async def _send(self, ask: Ask, answer: Answer, send: Any) -> None:

@@ -108,6 +108,7 @@ class Door(Struct, frozen=True):
     tag: str
     alarm: bool
     form: bool = False
+    bare: bool = False  # no body at all is an empty object
 
 
 class Doors:
@@ -133,8 +134,14 @@ class Doors:
     def put(self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None) -> Callable[[H], H]:
         return self._add("PUT", path, who, answers, body, draft)
 
-    def patch(self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None) -> Callable[[H], H]:
-        return self._add("PATCH", path, who, answers, body, draft)
+    def patch(
+        self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None
+    ) -> Callable[[H], H]:
+        return self._add("PATCH", path, who, answers, body, draft, target)
+
+    def delete(self, path: str, *, who: Policy, answers: Answers, body: Body = None, target: Target | None = None) -> Callable[[H], H]:
+        """Many clients send no body with it, so that none is an empty one."""
+        return self._add("DELETE", path, who, answers, body, target=target, bare=True)
 
     def file(self, path: str) -> Callable[[H], H]:
         """For everybody, also by HEAD: what a browser or a monitor fetches, not part of the API."""
@@ -157,13 +164,15 @@ class Doors:
         draft: Body = None,
         target: Target | None = None,
         form: bool = False,
+        bare: bool = False,
     ) -> Callable[[H], H]:
         if not isinstance(who, Policy):
             raise TypeError(f"{method} {self._prefix}{path} names no policy")
 
         def add(handler: H) -> H:
             place, drafted = self._prefix + path, draft is not None
-            self.table.append(Door(method, place, who, handler, answers, body or draft, drafted, target or Target(), self._tag, self._alarm, form))
+            door = Door(method, place, who, handler, answers, body or draft, drafted, target or Target(), self._tag, self._alarm, form, bare)
+            self.table.append(door)
             return handler
 
         return add

@@ -80,7 +80,7 @@ def _operation(door: Door, known: dict[str, Any]) -> dict[str, Any]:
         "security": [] if door.who.name == "anyone" else [{"token": []}],
     }
     if door.body:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": known[str(door.body)]}}}
+        operation["requestBody"] = {"required": not door.bare, "content": {"application/json": {"schema": known[str(door.body)]}}}
     return operation
 
 

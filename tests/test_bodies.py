@@ -13,6 +13,7 @@ from holdfast.errors import Invalid
 from holdfast.fields import Draft, Id, described, read_object, text, verbatim
 
 TAKING = [door for door, row in MATRIX["doors"].items() if "body" in row]
+BARE = {f"{door.method} {door.path}" for door in every_door() if door.bare}  # where no body at all is an empty one
 TEXT_FIELDS = {  # field: (door, longest)
     "username": ("POST /api/v1/user/registration/", 150),
     "email": ("POST /api/v1/user/registration/", 254),
@@ -52,6 +53,8 @@ def test_each_door_that_takes_a_body_is_in_the_table():
 async def refusals(client: Any, token: str, body: bytes) -> set[tuple[int, bytes]]:
     answers = []
     for door in TAKING:
+        if not body and door in BARE:
+            continue
         method, path, _ = example(door)
         answers.append(
             await client.request(method, path, content=body, headers={"Authorization": f"Token {token}", "Content-Type": "application/json"})

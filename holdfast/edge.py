@@ -124,6 +124,8 @@ class Edge:
     async def _handled(self, ask: Ask, door: Door, receive: Any) -> Any:
         if door.form:
             return await door.handler(ask, _form(await _body(ask, receive, FORM)))
+        if door.query:
+            return await door.handler(ask, fields.Draft(door.query, _query(ask)).finished())
         if door.body is None:
             return await door.handler(ask)
         raw = await _body(ask, receive)
@@ -249,6 +251,16 @@ async def _body(ask: Ask, receive: Any, kind: str = "application/json") -> bytes
                     return whole
     except TimeoutError:
         raise Invalid("The request body did not arrive in time.") from None
+
+
+def _query(ask: Ask) -> dict[str, Any]:
+    """Numbers, true and false are what they look like; of a name that is sent twice the last one counts. Raises Invalid."""
+    try:
+        sent = dict(parse_qsl(ask.scope["query_string"].decode("latin-1"), max_num_fields=FORM_FIELDS))
+    except ValueError:
+        raise Invalid("The query names too many parameters.") from None
+    truths = {"true": True, "false": False}
+    return {name: int(word) if word.isascii() and word.isdigit() and len(word) < 19 else truths.get(word, word) for name, word in sent.items()}
 
 
 def _socket_token(ask: Ask) -> str | None:

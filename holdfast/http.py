@@ -109,6 +109,7 @@ class Door(Struct, frozen=True):
     alarm: bool
     form: bool = False
     bare: bool = False  # no body at all is an empty object
+    query: type[Struct] | None = None
 
 
 class Doors:
@@ -119,8 +120,9 @@ class Doors:
         self._prefix, self._tag, self._alarm = prefix, tag, alarm
         self.table: list[Door] = []
 
-    def get(self, path: str, *, who: Policy, answers: Answers, target: Target | None = None) -> Callable[[H], H]:
-        return self._add("GET", path, who, answers, target=target)
+    def get(self, path: str, *, who: Policy, answers: Answers, target: Target | None = None, query: type[Struct] | None = None) -> Callable[[H], H]:
+        """`query` hands the handler what stands after the question mark as that Struct, whose fields are all optional."""
+        return self._add("GET", path, who, answers, target=target, query=query)
 
     def post(
         self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None, form: bool = False
@@ -131,8 +133,10 @@ class Doors:
         """
         return self._add("POST", path, who, answers, body, draft, target, form)
 
-    def put(self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None) -> Callable[[H], H]:
-        return self._add("PUT", path, who, answers, body, draft)
+    def put(
+        self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None
+    ) -> Callable[[H], H]:
+        return self._add("PUT", path, who, answers, body, draft, target)
 
     def patch(
         self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None
@@ -165,13 +169,14 @@ class Doors:
         target: Target | None = None,
         form: bool = False,
         bare: bool = False,
+        query: type[Struct] | None = None,
     ) -> Callable[[H], H]:
         if not isinstance(who, Policy):
             raise TypeError(f"{method} {self._prefix}{path} names no policy")
 
         def add(handler: H) -> H:
             place, drafted = self._prefix + path, draft is not None
-            door = Door(method, place, who, handler, answers, body or draft, drafted, target or Target(), self._tag, self._alarm, form, bare)
+            door = Door(method, place, who, handler, answers, body or draft, drafted, target or Target(), self._tag, self._alarm, form, bare, query)
             self.table.append(door)
             return handler
 

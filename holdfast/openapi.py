@@ -65,6 +65,8 @@ def answers(door: Door) -> dict[int, Any]:
         edge.append(403)
     if door.body:
         edge += [400, 413, 415]
+    if door.query:
+        edge.append(400)
     for status in edge:
         found.setdefault(status, Problem)
     return dict(sorted(found.items()))
@@ -75,7 +77,7 @@ def _operation(door: Door, known: dict[str, Any]) -> dict[str, Any]:
         "operationId": f"{door.handler.__name__}_{door.method.lower()}",
         "tags": [door.tag],
         "summary": (door.handler.__doc__ or "").strip().partition("\n")[0],
-        "parameters": [_parameter(door, name) for name in re.findall(r"{(\w+)}", door.path)],
+        "parameters": [_parameter(door, name) for name in re.findall(r"{(\w+)}", door.path)] + _query(door),
         "responses": {str(status): _response(status, kind, known) for status, kind in answers(door).items()},
         "security": [] if door.who.name == "anyone" else [{"token": []}],
     }
@@ -88,6 +90,11 @@ def _parameter(door: Door, name: str) -> dict[str, Any]:
     number: dict[str, Any] = {"type": "integer", "minimum": 1}
     schema = {"anyOf": [number, {"const": "me"}]} if door.target.by_person else number
     return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query(door: Door) -> list[dict[str, Any]]:
+    fields = msgspec.structs.fields(door.query) if door.query else ()
+    return [{"name": field.encode_name, "in": "query", "required": False, "schema": msgspec.json.schema(field.type)} for field in fields]
 
 
 def _response(status: int, kind: Any, known: dict[str, Any]) -> dict[str, Any]:

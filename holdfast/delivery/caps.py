@@ -231,7 +231,7 @@ async def hold_back(tx: Tx, new: NewDelivery, cap: Cap) -> bool:
         values.pop(unused)
     added = bool(await tx.run(HOLD_BACK, priority=PRIORITY[new.kind], **values))
     if added:
-        tx.after_commit(functools.partial(log.warning, "sms_held_back", cap=cap, alarm_id=new.alarm_id))
+        tx.after_commit(functools.partial(log.warning, "sms_held_back", reason=cap, alarm_id=new.alarm_id))
     return added
 
 

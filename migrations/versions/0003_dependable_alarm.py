@@ -22,6 +22,7 @@ COLUMNS = {
         "acknowledged_at bigint",
         "reminded_at bigint",  # of an acknowledged alarm: when who helps was asked again
         "check_in_at bigint",
+        "check_in_asked boolean not null default false",
         "longest_wait bigint",  # microseconds that next_step_at may be away, whatever the clock does
     ],
     "alarm_helper": [
@@ -52,8 +53,9 @@ TABLES = """
 create unique index alarm_helper_link on alarm_helper (link_sha256);
 create index alarm_helper_next on alarm_helper (next_channel_at) where next_channel_at is not null;
 create index alarm_due on alarm (next_step_at) where state <> 'closed';
-create index alarm_check_in on alarm (check_in_at) where check_in_at is not null;
+create index alarm_check_in on alarm (check_in_at) where not check_in_asked;
 create index alarm_history on alarm (user_id, id);
+create index alarm_closed on alarm (closed_at) where state = 'closed';
 create index delivery_to on delivery (channel, destination, created_at);
 create index delivery_sms on delivery (created_at) where channel = 'sms';
 create index delivery_receipt on delivery (provider, provider_msg_id);

@@ -114,7 +114,8 @@ class Edge:
         """Fills in who asks and about whom, or raises what `authorize` raises. What staff do with another's record is on record first."""
         if door.who is anyone:
             return
-        found = await self._state.identify(ask, authorization, _number(ids[0], door.target) if ids else None)
+        ask.number = _number(ids[0], door.target) if ids else None
+        found = await self._state.identify(ask, authorization, ask.number)
         authorize(found.actor, door.who, found.user_id)
         ask.actor, ask.user_id, ask.target = found.actor, found.user_id, found.target
         if ask.user_id != ask.actor.id:

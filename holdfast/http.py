@@ -194,7 +194,7 @@ class Answer(Struct):
 class Ask:
     """One request at an open door: who asks, about whom, and with what."""
 
-    __slots__ = ("_headers", "actor", "db", "door", "request_id", "scope", "settings", "state", "target", "user_id", "words")
+    __slots__ = ("_headers", "actor", "db", "door", "number", "request_id", "scope", "settings", "state", "target", "user_id", "words")
 
     db: Any
     settings: Any
@@ -203,6 +203,7 @@ class Ask:
     actor: Actor  # at every door but those for anyone
     target: Any  # the door's Target row, as its Struct
     user_id: int  # whom it is about; the caller's own id for `me`
+    number: int | None  # the first number in the path; None for `me`, -1 for what is none
     words: tuple[str, ...]  # what stands in the path where the door's has {names}, in their order, as it was sent
     request_id: str
 

@@ -18,8 +18,8 @@ def known(language: str | None) -> str:
 
 
 def sentence(key: str, language: str | None = "en", **values: object) -> str:
-    """What is said to the person who pressed: `answer.*`, `line.*`, `channel.*`. Raises KeyError for a key or a value that is missing."""
-    return sentences(known(language))[key].format(**values)
+    """What is said to the person who pressed: `answer.*`, in English alone as the contract's answer is, `line.*`, `channel.*`. Raises KeyError."""
+    return (sentences(known(language)).get(key) or sentences(LANGUAGES[0])[key]).format(**values)
 
 
 def listed(names: Sequence[str], language: str | None = "en") -> str:

@@ -7,14 +7,21 @@ import uvloop
 
 from holdfast.alarms.jobs import end_overdue
 from holdfast.db import Database, open_database
-from holdfast.delivery.worker import Worker
+from holdfast.delivery.links import Links
+from holdfast.delivery.worker import Chore, Worker
 from holdfast.log import log
 from holdfast.migrate import newest
+from holdfast.outside import apprise
+from holdfast.outside.apprise import Apprise
 from holdfast.outside.mail import Mail
+from holdfast.outside.sandbox import Sandbox
 from holdfast.outside.sending import Sender
+from holdfast.outside.sms import Sms
 from holdfast.settings import UNREACHABLE, Refused, Settings
 
 NO_MAIL = "No mail server is set up: alarms are recorded, but nobody can be told. Set HOLDFAST_SMTP_URL and HOLDFAST_MAIL_FROM."
+
+CHORES: list[Chore] = [end_overdue]  # looked after every second, and whenever a message did not get through
 
 
 def run(settings: Settings) -> None:
@@ -24,12 +31,22 @@ def run(settings: Settings) -> None:
 
 def make_worker(db: Database, settings: Settings) -> Worker:
     """The same one, whether it runs beside the requests or alone."""
-    senders: dict[str, Sender] = {}
+    return Worker(db, senders(settings), CHORES, settings, Links(settings))
+
+
+def senders(settings: Settings) -> dict[str, Sender]:
+    """One for each channel that is set up. In the sandbox every channel is."""
+    long_tail = apprise.channels(settings)
+    if settings.senders == "sandbox":
+        return {channel: Sandbox() for channel in ("email", "sms", *long_tail)}
+    found: dict[str, Sender] = {channel: Apprise(template, settings) for channel, template in long_tail.items()}
+    if settings.sms_url:
+        found["sms"] = Sms(settings)
     if settings.smtp_url:
-        senders["email"] = Mail(settings)
+        found["email"] = Mail(settings)
     else:
         log.error("mail_not_configured", reason=NO_MAIL)
-    return Worker(db, senders, [end_overdue])
+    return found
 
 
 async def _work(settings: Settings) -> None:

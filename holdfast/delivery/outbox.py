@@ -6,23 +6,24 @@ import secrets
 from collections.abc import Iterable
 
 import msgspec
+from msgspec import Struct
 
 from holdfast.clock import SECOND
 from holdfast.db import Sql, Tx
 from holdfast.delivery.schemas import PRIORITY, Leased, NewDelivery, Standing
-from holdfast.outside.sending import Sent
+from holdfast.outside.sending import FAILED_RANK, Sent
 
-LEASE = 30 * SECOND  # longer than any send may take (sending.SEND_LIMIT), so that it is never renewed
+LEASE = 30 * SECOND  # longer than any send may take, so that it is never renewed: `settings.lease` and `settings.send_limit`
 BACKOFF = (2, 5, 10, 20, 40, 60)  # seconds before the second, third ... attempt; the last one repeats. The first goes at once
 SPREAD = 0.2  # of the backoff, either way: what failed together must not come back together
-LONGEST_WAIT = int(60 * (1 + SPREAD)) * SECOND
+LONGEST_OBEYED = 300  # seconds that a provider may ask us to wait
 MOST_AMBIGUOUS = 3  # copies; a server that drops the line after DATA would otherwise collect 120 of them
 
 ADD = """
     insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, step, channel, destination, body, priority,
-                          segments, state, next_at, deadline_at, created_at)
+                          segments, state, next_at, longest_wait, deadline_at, created_at)
     values (:ref, :dedup_key, :alarm_id, :alarm_helper_id, :contact_channel_id, :kind, :step, :channel, :destination, :body, :priority,
-            :segments, 'pending', holdfast_now() + cast(:wait as bigint), :deadline_at, holdfast_now())
+            :segments, 'pending', holdfast_now() + cast(:wait as bigint), cast(:wait as bigint), :deadline_at, holdfast_now())
     on conflict (dedup_key) do nothing"""
 
 
@@ -38,7 +39,8 @@ DUE = """channel = :channel and state in ('pending', 'leased')
 
 LOOK = f"select 1 from delivery where {DUE} limit 1"  # noqa: S608 - constants
 
-_LEASE = """state = 'leased', lease_owner = :worker, fence = fence + 1, attempt = attempt + 1, next_at = holdfast_now() + :lease"""
+_LEASE = """state = 'leased', lease_owner = :worker, fence = fence + 1, attempt = attempt + 1,
+           next_at = holdfast_now() + cast(:lease as bigint), longest_wait = cast(:lease as bigint)"""
 _TAKEN = "delivery.id, ref, channel, destination, body, attempt, ambiguous, fence, alarm_id, kind, created_at"
 
 # A claim locks no alarm; everybody else locks the alarm first and then its deliveries.
@@ -58,11 +60,25 @@ LOSE = "update delivery_attempt set outcome = 'lease_lost', finished_at = holdfa
 BEGIN = """
     insert into delivery_attempt (delivery_id, n, fence, worker, started_at) values (:id, :attempt, :fence, :worker, holdfast_now())"""
 
-FINISH = """
+# A receipt may come before our own finish: one that says "failed" of this very copy has the last word.
+_FAILED_SINCE = "(:state = 'accepted' and provider_rank = :failed and provider_msg_id = cast(:message as text))"
+
+FINISH = f"""
     update delivery
-       set state = :state, error_class = :error_class, ambiguous = ambiguous + :doubt, next_at = holdfast_now() + :wait,
-           accepted_at = case when :state = 'accepted' then holdfast_now() else accepted_at end
-     where id = :id and lease_owner = :worker and fence = :fence and state = 'leased'"""
+       set state = case when {_FAILED_SINCE} then 'failed' else :state end,
+           error_class = case when {_FAILED_SINCE} then 'undelivered' else :error_class end,
+           ambiguous = ambiguous + :doubt, next_at = holdfast_now() + cast(:wait as bigint), longest_wait = cast(:wait as bigint),
+           accepted_at = case when :state = 'accepted' then holdfast_now() else accepted_at end,
+           provider = coalesce(cast(:provider as text), provider),
+           provider_rank = case when cast(:message as text) <> provider_msg_id then 0 else provider_rank end,
+           provider_msg_id = coalesce(cast(:message as text), provider_msg_id)
+     where id = :id and lease_owner = :worker and fence = :fence and state = 'leased'
+    returning case when state = 'failed' and :state = 'accepted' or deadline_at <= holdfast_now() then 1 else 0 end"""  # noqa: S608 - constants
+
+# A receipt has said "delivered" already: what we say is less, and still ours to say.
+OVERTAKEN = """
+    update delivery set accepted_at = coalesce(accepted_at, holdfast_now()), provider = coalesce(cast(:provider as text), provider)
+     where id = :id and lease_owner = :worker and fence = :fence and state = 'delivered'"""
 
 CONCLUDE = """
     update delivery_attempt set outcome = :outcome, provider_code = :code, detail = :detail, finished_at = holdfast_now()
@@ -81,6 +97,14 @@ CANCEL = "update delivery set state = 'cancelled' where alarm_id = :alarm_id and
 
 NO_RETRY = "update delivery set deadline_at = holdfast_now() where alarm_id = :alarm_id and state = 'leased'"
 
+END_HELPER = "update delivery set state = 'cancelled' where alarm_helper_id = :helper_id and state = 'pending'"
+
+END_DESTINATION = """
+    update delivery set state = 'cancelled'
+     where alarm_id = :alarm_id and channel = :channel and destination = :destination and state = 'pending'"""
+
+HURRY = "update delivery set next_at = holdfast_now(), longest_wait = 0 where alarm_id = :alarm_id and state = 'pending' and attempt = 0"
+
 # A leased one may still be on its way, and its sender knows better: it is given up when its lease has ended.
 _OVERDUE = """state in ('pending', 'leased') and deadline_at <= (select holdfast_now())
            and (state = 'pending' or next_at <= (select holdfast_now()))"""
@@ -89,13 +113,19 @@ IS_OVERDUE = f"select 1 from delivery where {_OVERDUE} limit 1"  # noqa: S608 - 
 
 EXPIRE = _of_free_rows("state = 'failed', error_class = 'expired'", _OVERDUE)
 
-# The database's clock was set back: without this, an hour back would be an hour of silence. What was never tried is due at once.
+# The database's clock was set back: without this, an hour back would be an hour of silence. Each wait has its own limit, from whoever set it.
 _TOO_FAR = """channel = :channel and state in ('pending', 'leased') and next_at > (select holdfast_now())
-           and (attempt = 0 or next_at > (select holdfast_now()) + cast(:longest as bigint))"""
+           and next_at > (select holdfast_now()) + longest_wait"""
 
 IS_TOO_FAR = f"select 1 from delivery where {_TOO_FAR} limit 1"  # noqa: S608 - constants
 
-SHORTEN = _of_free_rows("next_at = holdfast_now() + case when attempt = 0 then 0 else cast(:longest as bigint) end", _TOO_FAR)
+SHORTEN = _of_free_rows("next_at = holdfast_now() + longest_wait", _TOO_FAR)
+
+
+class Finished(Struct):
+    """`stirs`: the alarm has ended meanwhile, or a receipt knows better, so somebody may be owed another message."""
+
+    stirs: bool
 
 
 async def add(tx: Tx, new: NewDelivery) -> bool:
@@ -116,14 +146,27 @@ async def end_alarm(tx: Tx, alarm_id: int) -> None:
     await tx.run(NO_RETRY, alarm_id=alarm_id)
 
 
+async def end_helper(tx: Tx, helper_id: int) -> None:
+    await tx.run(END_HELPER, helper_id=helper_id)
+
+
+async def end_destination(tx: Tx, alarm_id: int, channel: str, destination: str) -> None:
+    await tx.run(END_DESTINATION, alarm_id=alarm_id, channel=channel, destination=destination)
+
+
+async def hurry(tx: Tx, alarm_id: int) -> None:
+    """What waits for the end of a grace is due now."""
+    await tx.run(HURRY, alarm_id=alarm_id)
+
+
 async def is_due(tx: Tx, channel: str) -> bool:
     """A plain look, so that an idle worker never takes SQLite's one write lock."""
     return bool(await tx.value(LOOK, channel=channel))
 
 
-async def claim(tx: Tx, worker: str, channel: str, free: int) -> list[Leased]:
-    """At most as many as can be sent at once: a lease must not age in a queue. Send them after the commit."""
-    taken = await tx.all(CLAIM, Leased, worker=worker, channel=channel, free=free, lease=LEASE)
+async def claim(tx: Tx, worker: str, channel: str, free: int, lease: int = LEASE) -> list[Leased]:
+    """At most as many as can be sent at once: a lease must not age in a queue. Send them after the commit. `lease` is in microseconds."""
+    taken = await tx.all(CLAIM, Leased, worker=worker, channel=channel, free=free, lease=lease)
     for delivery in taken:
         if delivery.attempt > 1:
             await tx.run(LOSE, id=delivery.id)
@@ -131,24 +174,27 @@ async def claim(tx: Tx, worker: str, channel: str, free: int) -> list[Leased]:
     return taken
 
 
-async def finish(tx: Tx, worker: str, delivery: Leased, sent: Sent) -> bool:
-    """False when the lease was lost: the late result is kept with the attempt, and nothing else changes."""
+async def finish(tx: Tx, worker: str, delivery: Leased, sent: Sent) -> Finished | None:
+    """None when the lease was lost: the late result is kept with the attempt, and nothing else changes."""
     attempt = {"id": delivery.id, "attempt": delivery.attempt, "fence": delivery.fence, "code": sent.code}
+    held = {"id": delivery.id, "worker": worker, "fence": delivery.fence, "provider": sent.provider}
     state, error_class, wait = _consequence(delivery, sent)
-    doubt = int(sent.outcome == "ambiguous")
-    finish = {"state": state, "error_class": error_class, "doubt": doubt, "wait": wait}
-    if await tx.run(FINISH, id=delivery.id, worker=worker, fence=delivery.fence, **finish):
-        await tx.run(CONCLUDE, outcome=sent.outcome, detail=sent.detail, **attempt)
-        return True
-    await tx.run(LATE, detail=f"late: {sent.outcome} {sent.detail}".strip(), **attempt)
-    return False
+    result = {"state": state, "error_class": error_class, "doubt": int(sent.outcome == "ambiguous"), "wait": wait}
+    stirs = await tx.value(FINISH, **held, **result, message=sent.provider_msg_id, failed=FAILED_RANK)
+    if stirs is None and await tx.run(OVERTAKEN, **held):
+        stirs = True
+    if stirs is None:
+        await tx.run(LATE, detail=f"late: {sent.outcome} {sent.detail}".strip(), **attempt)
+        return None
+    await tx.run(CONCLUDE, outcome=sent.outcome, detail=sent.detail, **attempt)
+    return Finished(bool(stirs))
 
 
 async def is_untidy(tx: Tx, channels: Iterable[str]) -> bool:
     if await tx.value(IS_OVERDUE):
         return True
     for channel in channels:
-        if await tx.value(IS_TOO_FAR, channel=channel, longest=LONGEST_WAIT):
+        if await tx.value(IS_TOO_FAR, channel=channel):
             return True
     return False
 
@@ -156,7 +202,7 @@ async def is_untidy(tx: Tx, channels: Iterable[str]) -> bool:
 async def tidy(tx: Tx, channels: Iterable[str]) -> int:
     """Gives up what is past its deadline and shortens waits that no rule allows; doing it twice changes nothing. How many were given up."""
     for channel in channels:
-        await tx.run(SHORTEN, channel=channel, longest=LONGEST_WAIT)
+        await tx.run(SHORTEN, channel=channel)
     return await tx.run(EXPIRE)
 
 
@@ -174,7 +220,12 @@ def _consequence(delivery: Leased, sent: Sent) -> tuple[str, str | None, int]:
             return "failed", "permanent", 0
         case "ambiguous" if delivery.ambiguous + 1 >= MOST_AMBIGUOUS:
             return "failed", "ambiguous", 0
-    return "pending", sent.outcome, backoff(delivery.attempt)
+    return "pending", sent.outcome, max(backoff(delivery.attempt), _asked_for(sent))
+
+
+def _asked_for(sent: Sent) -> int:
+    """Microseconds that the provider wants us to wait."""
+    return int(min(sent.retry_after or 0, LONGEST_OBEYED) * SECOND)
 
 
 def backoff(attempt: int) -> int:

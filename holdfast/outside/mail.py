@@ -20,7 +20,7 @@ from aiosmtplib import SMTPResponseException
 
 from holdfast.clock import SECOND
 from holdfast.db import refuse_inside_transaction
-from holdfast.outside.sending import SEND_LIMIT, Message, Sent
+from holdfast.outside.sending import Message, Sent
 from holdfast.settings import LOOPBACK, Settings
 
 CONNECT = 5.0  # seconds for each address of the host
@@ -41,6 +41,7 @@ class Mail:
 
     def __init__(self, settings: Settings) -> None:
         url = urlsplit(settings.smtp_url)
+        self._limit = settings.send_limit
         self._tls = url.scheme == "smtps"
         self._host = url.hostname or ""
         self._plain = self._host in LOOPBACK and not self._tls
@@ -58,7 +59,7 @@ class Mail:
             return Sent("permanent", detail="cannot be built")
         attempt = _Attempt()
         try:
-            async with asyncio.timeout(SEND_LIMIT), self._connected() as smtp:
+            async with asyncio.timeout(self._limit), self._connected() as smtp:
                 await attempt.make(smtp, self._from, recipient, wire)
         except Exception as error:
             return attempt.result(error)

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 Outcome = Literal["accepted", "temporary", "permanent", "ambiguous"]
 
-SEND_LIMIT = 20.0  # seconds for one send from end to end; alarm.md section 4: less than the lease, so that no send outlives it
+FAILED_RANK, DELIVERED_RANK = 3, 4  # the last words that a provider can have for a message; below them it is on its way
 
 
 class Message(Struct, frozen=True):
@@ -30,6 +30,15 @@ class Sent(Struct, frozen=True):
     provider_msg_id: str | None = None
 
 
+class Receipt(Struct, frozen=True):
+    """What a provider says later. A lower rank never undoes a higher one: its words come in any order."""
+
+    provider: str
+    provider_msg_id: str
+    rank: int
+    code: str | None = None
+
+
 class Sender(Protocol):
     async def send(self, message: Message) -> Sent:
-        """Returns within SEND_LIMIT, whatever the other side does, and raises nothing that the network can cause."""
+        """Returns within `settings.send_limit`, which ends before the lease, and raises nothing that the network can cause."""

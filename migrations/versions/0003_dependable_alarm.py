@@ -43,6 +43,7 @@ COLUMNS = {
         "delivered_at bigint",
         "contact_channel_id bigint",  # of an invitation or a test
         "segments integer not null default 1",  # of an SMS: what it costs
+        "longest_wait bigint not null default 72000000",  # microseconds: no step of the clock makes `next_at` wait longer; older programs' longest
     ],
     "alarm_audit": ["prev_hash text", "hash text"],
     "contact": ["position integer", "language text", "removed_at bigint"],
@@ -90,6 +91,9 @@ create table contact_channel (
     invite_seed text,
     unique (contact_id, channel, destination)
 );
+create index contact_channel_to on contact_channel (channel, lower(destination));
+create index contact_channel_gone on contact_channel (replaced_at) where replaced_at is not null;
+create index contact_gone on contact (removed_at) where removed_at is not null;
 create table opt_out (                      -- STOP is final for an address, whoever trusts it, until START
     channel text not null,
     destination text not null,

@@ -21,6 +21,7 @@ MOVING = {
     "health",
     "delivery",
     "delivery_attempt",
+    "heartbeat",
 }  # what changes beside a request: uses noted, deliveries tried
 
 MATRIX = yaml.safe_load((Path(__file__).parent / "authz.yaml").read_text(encoding="utf-8"))

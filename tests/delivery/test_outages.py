@@ -18,7 +18,7 @@ def post():
 
 @pytest.fixture
 def settings(post):
-    return {"smtp_url": post.url, "mail_from": FROM}
+    return {"smtp_url": post.url, "mail_from": FROM, "send_limit": 1}
 
 
 async def test_a_mail_server_that_was_away_gets_it_when_it_is_back(server, maya, post):
@@ -33,8 +33,7 @@ async def test_a_mail_server_that_was_away_gets_it_when_it_is_back(server, maya,
     assert len(post.letters) == 1
 
 
-async def test_a_mute_mail_server_delays_no_answer(server, maya, post, monkeypatch):
-    monkeypatch.setattr(worker, "SEND_LIMIT", 0.1)  # nor the end of this test
+async def test_a_mute_mail_server_delays_no_answer(server, maya, post):
     async with speaking(lambda reader, writer: asyncio.sleep(60), post.port):
         await trusts(maya, IVAN)
         began = time.monotonic()
@@ -45,7 +44,7 @@ async def test_a_mute_mail_server_delays_no_answer(server, maya, post, monkeypat
 
 
 def test_a_pool_whose_server_is_gone_tries_with_one_slot_until_it_is_back():
-    pool = worker.Pool(sender=None)
+    pool = worker.Pool(sender=None, slots=8)
     gone, there = worker.Sent("temporary", reached=False), worker.Sent("temporary")
     for _ in range(4):
         pool.note(gone)

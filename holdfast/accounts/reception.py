@@ -21,9 +21,13 @@ ALERT = (100, 60.0)  # failures anywhere within seconds: somebody tries a list o
 EMAIL = "Must be an e-mail address."
 
 
+class WrongPassword(errors.Forbidden):
+    """The password is not right."""
+
+
 class Reception:
     def __init__(self, db: Database, passwords: Passwords, *, production: bool) -> None:
-        self._db, self._passwords, self._production = db, passwords, production
+        self._db, self.passwords, self._production = db, passwords, production
         self._tries = Backoff(FREE_TRIES, LONGEST_WAIT)
         self._networks = Window(*NETWORK_FAILURES)
         self._registrations = Window(*NETWORK_REGISTRATIONS)
@@ -34,7 +38,7 @@ class Reception:
         if self._by_network(ask):
             self._registrations.begin(network(ask.address))
         check_account(draft)
-        password_hash = await self._passwords.hash(draft.values.get("password", ""))
+        password_hash = await self.passwords.hash(draft.values.get("password", ""))
         async with self._db.read() as tx:
             if "username" in draft.values and await service.find(tx, draft.values["username"]):
                 draft.refuse("username", TAKEN)
@@ -53,11 +57,26 @@ class Reception:
             account = await service.find(tx, username) if username else None
             known = account is not None and await self._known_device(tx, ask, account)
         keys = self._begin(ask, service.username_key(username), known)
-        right = await self._passwords.verify(account.password_hash if account else None, password)
+        right = await self.passwords.verify(account.password_hash if account else None, password)
         if not right or account is None or account.disabled:
             await self._note_failure(account)
             raise WrongCredentials
         return await self._welcome(account, password, keys)
+
+    async def confirm(self, ask: Ask, password: str) -> None:
+        """Who asks shows his or her password once more: a telephone may be borrowed. Raises WrongPassword, TooMany.
+
+        Guesses are counted by token, so that nobody slows the owner down from another device.
+        """
+        async with self._db.read() as tx:
+            stored = await service.password_hash_of(tx, ask.actor.id)
+        key = f"again {ask.actor.token_id}"
+        self._tries.begin(key)
+        if not await self.passwords.verify(stored, password):
+            async with self._db.write() as tx:
+                await audit.record(tx, actor_id=ask.actor.id, user_id=ask.user_id, action="password", outcome="refused")
+            raise WrongPassword
+        self._tries.succeeded(key)
 
     def _begin(self, ask: Ask, username: str, known: str | bool) -> list[tuple[Backoff | Window, str]]:
         """A device that has logged in before has its own allowance: nobody can lock it out by guessing elsewhere."""
@@ -87,7 +106,7 @@ class Reception:
     async def _welcome(self, account: Account, password: str, keys: list[tuple[Backoff | Window, str]]) -> str:
         for throttle, key in keys:
             throttle.succeeded(key)
-        stronger = await self._passwords.hash(password) if self._passwords.outdated(account.password_hash) else None
+        stronger = await self.passwords.hash(password) if self.passwords.outdated(account.password_hash) else None
         async with self._db.write() as tx:
             return await service.sign_in(tx, account, password_hash=stronger)
 

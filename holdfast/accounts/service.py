@@ -15,6 +15,12 @@ MEMORY = 90 * DAY  # how long an ended token still marks a device that has logge
 
 ACCOUNT = "select id, username, password_hash, is_staff, disabled_at is not null as disabled from account where username_key = :key"
 
+STAFF = "select id, username, email from account where is_staff and disabled_at is null order by id"
+
+EMAIL = "select email from account where id = :account_id"
+
+PASSWORD = "select password_hash from account where id = :account_id"
+
 CREATE = """
     insert into account (username, username_key, email, password_hash, is_staff, created_at)
     values (:username, :key, :email, :password_hash, :is_staff, holdfast_now())
@@ -40,6 +46,14 @@ FORGET = """
 KNOWN_DEVICE = "select 1 from token where digest = :digest and account_id = :account_id and kind <> 'w'"
 
 HOLD = "update token set held_until = :until where account_id = :account_id and revoked_at is null and kind <> 'w' and expires_at > holdfast_now()"
+
+
+class Member(Struct):
+    """Somebody of the staff who can sign in."""
+
+    id: int
+    username: str
+    email: str
 
 
 class Account(Struct):
@@ -69,6 +83,18 @@ def username_key(username: str) -> str:
 
 async def find(tx: Tx, username: str) -> Account | None:
     return await tx.one(ACCOUNT, Account, key=username_key(username))
+
+
+async def staff(tx: Tx) -> list[Member]:
+    return await tx.all(STAFF, Member)
+
+
+async def email_of(tx: Tx, account_id: int) -> str:
+    return str(await tx.value(EMAIL, account_id=account_id))
+
+
+async def password_hash_of(tx: Tx, account_id: int) -> str | None:
+    return await tx.value(PASSWORD, account_id=account_id)
 
 
 async def register(tx: Tx, *, username: str, email: str, password_hash: str, is_staff: bool = False) -> int:

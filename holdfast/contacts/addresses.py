@@ -16,17 +16,3 @@ def check_addresses(draft: Draft) -> None:  # type: ignore[type-arg]
         draft.refuse("email", EMAIL)
     if phone and not any(character.isdigit() for character in phone):
         draft.refuse("phone", PHONE)
-
-
-def e164(phone: str | None) -> str | None:
-    """+380501234567 when the text says its country, as + or 00; None when it cannot be derived."""
-    import phonenumbers
-
-    if not phone:
-        return None
-    international = "+" + phone.strip()[2:] if phone.strip().startswith("00") else phone
-    try:
-        number = phonenumbers.parse(international, None)
-    except phonenumbers.NumberParseException:
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if phonenumbers.is_possible_number(number) else None

@@ -1,6 +1,7 @@
 """Every door as somebody outside sees it, and everything that the database holds: what tables of many requests are made of."""
 
 import json
+import re
 import sqlite3
 from itertools import count
 from pathlib import Path
@@ -32,7 +33,7 @@ def example(door: str, number: str | None = None) -> tuple[str, str, Any]:
     """Method, path and body of a request that the door takes; `number` stands in the path instead of the caller's own."""
     method, path = door.split(" ", 1)
     row = MATRIX["doors"][door]
-    path = row.get("path", path).replace("{user_id}", number or "me").replace("{alarm_id}", number or "1")
+    path = re.sub(r"\{\w+_id\}", number or "1", row.get("path", path).replace("{user_id}", number or "me"))
     body = json.loads(json.dumps(row["body"]).replace("%n", str(next(NUMBERS)))) if "body" in row else None
     return method, path, body
 

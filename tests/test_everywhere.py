@@ -31,7 +31,7 @@ def shapes() -> dict[str, set[str]]:
 
 
 def path_of(shape: str) -> str:
-    return re.sub(r"\{file\}", "rain.mp3", shape.replace("{user_id}", "me").replace("{alarm_id}", "1"))
+    return re.sub(r"\{\w+_id\}", "1", re.sub(r"\{file\}", "rain.mp3", shape.replace("{user_id}", "me")))
 
 
 async def test_the_same_path_without_its_slash_is_served_and_never_by_a_redirect(client, maya):
@@ -43,7 +43,7 @@ async def test_the_same_path_without_its_slash_is_served_and_never_by_a_redirect
             for place, extra in ((path, {}), (path.rstrip("/"), {"username": f"slash{len(door)}{method}"} if "registration" in path else {}))
         ]
         statuses = [answer.status_code for answer in answers]
-        assert statuses[0] == statuses[1] or set(statuses) == {200, 201}, f"{door}: {statuses}"
+        assert statuses[0] == statuses[1] or set(statuses) in ({200, 201}, {204, 404}), f"{door}: {statuses}"
         assert not any(300 <= status < 400 for status in statuses), door
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +13,17 @@ from holdfast.accounts.passwords import Passwords
 from holdfast.accounts.reception import Reception
 from holdfast.accounts.routes import doors as account_doors
 from holdfast.accounts.sessions import Sessions
-from holdfast.alarms import scenarios
+from holdfast.alarms import answering, pin, scenarios
+from holdfast.alarms.drill import last_drill
 from holdfast.alarms.routes import doors as alarm_doors
+from holdfast.alarms.stream import Streams
+from holdfast.alarms.stream import doors as stream_doors
+from holdfast.alarms.wording import Wording
 from holdfast.companion.routes import doors as companion_doors
 from holdfast.companion.service import Companion
 from holdfast.contacts.routes import doors as contact_doors
 from holdfast.db import open_database
+from holdfast.delivery.routes import doors as provider_doors
 from holdfast.edge import Edge
 from holdfast.music.routes import doors as music_doors
 from holdfast.music.routes import files as music_files
@@ -28,6 +34,8 @@ from holdfast.support.chat import Chat
 from holdfast.support.routes import doors as room_doors
 from holdfast.support.routes import staff_doors as staff_chat_doors
 from holdfast.support.socket import doors as chat_sockets
+from holdfast.web.answering import Strangers
+from holdfast.web.answering import doors as link_doors
 from holdfast.web.reference import Reference
 from holdfast.web.reference import doors as reference_doors
 from holdfast.worker import make_worker
@@ -39,6 +47,9 @@ DOORS = [
     music_doors,
     music_files,
     alarm_doors,
+    stream_doors,
+    link_doors,
+    provider_doors,
     companion_doors,
     room_doors,
     staff_chat_doors,
@@ -68,12 +79,16 @@ class Holdfast:
         state.identify = sessions.identify
         state.reception = Reception(db, Passwords(), production=state.settings.production)
         state.welcome = profiles.begin
+        state.streams, state.strangers = Streams(sessions.live), Strangers(production=state.settings.production)
         state.scenario_exists = scenarios.exists
         state.companion = companion = Companion(state.settings)
         state.chat = chat = Chat(db, sessions.live)
         chat.start()
-        worker = make_worker(db, state.settings)
-        state.channels, state.wake = worker.channels, worker.wake
+        worker, state.means = make_worker(db, state.settings)
+        state.wake, state.hurry = worker.wake, worker.hurry
+        state.wording, state.last_drill, state.pins = Wording, last_drill, pin.tries()
+        state.tells = scenarios.tells
+        state.inbound_sms = partial(answering.by_sms, means=state.means)
         worker.start()
         state.ready = True
         try:

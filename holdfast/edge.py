@@ -129,12 +129,14 @@ class Edge:
             return await door.handler(ask, fields.Draft(door.query, _query(ask)).finished())
         if door.body is None:
             return await door.handler(ask)
+        if door.forgiving:
+            return await door.handler(ask, await _forgiven(ask, door.body, receive))
         raw = await _body(ask, receive)
         draft: fields.Draft[Any] = fields.Draft(door.body, fields.read_object(raw) if raw or not door.bare else {})
         return await door.handler(ask, draft if door.drafted else draft.finished())
 
     async def _send(self, ask: Ask, answer: Answer, send: Any) -> None:
-        body = b"" if answer.status == 204 else encode(answer.body)
+        body = b"" if answer.status in (204, 304) else encode(answer.body)
         headers = [*JSON, (b"content-length", str(len(body)).encode())] if body else [*EMPTY]
         headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
         if origin := self.allowed_origin(ask):
@@ -252,6 +254,14 @@ async def _body(ask: Ask, receive: Any, kind: str = "application/json") -> bytes
                     return whole
     except TimeoutError:
         raise Invalid("The request body did not arrive in time.") from None
+
+
+async def _forgiven(ask: Ask, shape: type[msgspec.Struct], receive: Any) -> msgspec.Struct:
+    try:
+        draft: fields.Draft[Any] = fields.Draft(shape, fields.read_object(await _body(ask, receive)))
+    except Refusal:
+        return shape()
+    return shape(**draft.values)
 
 
 def _query(ask: Ask) -> dict[str, Any]:

@@ -62,6 +62,12 @@ class MethodNotAllowed(Refusal):
         self.headers = {"Allow": allowed}
 
 
+class Conflict(Refusal):
+    """This is not possible any more."""
+
+    status = 409
+
+
 class TooLarge(Refusal):
     """The request body is larger than 64 KiB."""
 

@@ -109,6 +109,7 @@ class Door(Struct, frozen=True):
     alarm: bool
     form: bool = False
     bare: bool = False  # no body at all is an empty object
+    forgiving: bool = False  # what cannot be read of a body is left out
     query: type[Struct] | None = None
 
 
@@ -125,13 +126,24 @@ class Doors:
         return self._add("GET", path, who, answers, target=target, query=query)
 
     def post(
-        self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None, form: bool = False
+        self,
+        path: str,
+        *,
+        who: Policy,
+        answers: Answers,
+        body: Body = None,
+        draft: Body = None,
+        target: Target | None = None,
+        form: bool = False,
+        bare: bool = False,
+        forgiving: bool = False,
     ) -> Callable[[H], H]:
         """`body` hands the handler a finished Struct; `draft` one that may still hold errors, for rules that need more than the body.
 
-        `form` is for browsers and providers: the handler gets the fields of a form as dict[str, str].
+        `form` is for browsers and providers: the handler gets the fields of a form as dict[str, str]. `bare`: no body is an empty one.
+        `forgiving`: all fields are optional, and what is wrong with them or cannot be read is left out, for no alarm may fail by its body.
         """
-        return self._add("POST", path, who, answers, body, draft, target, form)
+        return self._add("POST", path, who, answers, body, draft, target, form, bare or forgiving, forgiving=forgiving)
 
     def put(
         self, path: str, *, who: Policy, answers: Answers, body: Body = None, draft: Body = None, target: Target | None = None
@@ -170,14 +182,15 @@ class Doors:
         form: bool = False,
         bare: bool = False,
         query: type[Struct] | None = None,
+        forgiving: bool = False,
     ) -> Callable[[H], H]:
         if not isinstance(who, Policy):
             raise TypeError(f"{method} {self._prefix}{path} names no policy")
 
         def add(handler: H) -> H:
             place, drafted = self._prefix + path, draft is not None
-            door = Door(method, place, who, handler, answers, body or draft, drafted, target or Target(), self._tag, self._alarm, form, bare, query)
-            self.table.append(door)
+            more = (self._tag, self._alarm, form, bare, forgiving, query)
+            self.table.append(Door(method, place, who, handler, answers, body or draft, drafted, target or Target(), *more))
             return handler
 
         return add

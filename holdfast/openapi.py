@@ -24,6 +24,8 @@ ERRORS = {
     503: "The database cannot be reached; Retry-After says when to try again.",
 }
 
+FORGIVING = "{name}: every field is optional, and what cannot be read is left out."
+
 DESCRIPTION = """Every path is served with and without its last slash. A token goes into the header `Authorization: Token <token>`.
 `me` stands for the caller's own id. Somebody else's id and an id that does not exist get the same 404.
 The chats' WebSockets are `/ws/chat/{user_id}/` and, for staff, `/ws/chat/admin/`."""
@@ -82,7 +84,8 @@ def _operation(door: Door, known: dict[str, Any]) -> dict[str, Any]:
         "security": [] if door.who.name == "anyone" else [{"token": []}],
     }
     if door.body:
-        operation["requestBody"] = {"required": not door.bare, "content": {"application/json": {"schema": known[str(door.body)]}}}
+        schema = {"description": FORGIVING.format(name=door.body.__name__)} if door.forgiving else known[str(door.body)]
+        operation["requestBody"] = {"required": not door.bare, "content": {"application/json": {"schema": schema}}}
     return operation
 
 

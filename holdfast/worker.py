@@ -2,13 +2,17 @@
 
 import asyncio
 import signal
+from datetime import UTC, datetime
 
 import uvloop
 
-from holdfast.alarms.jobs import end_overdue
+from holdfast.alarms.jobs import chores
+from holdfast.alarms.schemas import Helpline, Means
+from holdfast.clock import SECOND
 from holdfast.db import Database, open_database
+from holdfast.delivery.caps import Caps
 from holdfast.delivery.links import Links
-from holdfast.delivery.worker import Chore, Worker
+from holdfast.delivery.worker import Worker
 from holdfast.log import log
 from holdfast.migrate import newest
 from holdfast.outside import apprise
@@ -21,17 +25,19 @@ from holdfast.settings import UNREACHABLE, Refused, Settings
 
 NO_MAIL = "No mail server is set up: alarms are recorded, but nobody can be told. Set HOLDFAST_SMTP_URL and HOLDFAST_MAIL_FROM."
 
-CHORES: list[Chore] = [end_overdue]  # looked after every second, and whenever a message did not get through
-
 
 def run(settings: Settings) -> None:
     """Returns after SIGTERM or SIGINT, when what was being sent has been finished. Raises Refused."""
     uvloop.run(_work(settings))
 
 
-def make_worker(db: Database, settings: Settings) -> Worker:
-    """The same one, whether it runs beside the requests or alone."""
-    return Worker(db, senders(settings), CHORES, settings, Links(settings))
+def make_worker(db: Database, settings: Settings) -> tuple[Worker, Means]:
+    """The same one, whether it runs beside the requests or alone; and what an alarm can count on while it does."""
+    found, links = senders(settings), Links(settings)
+    means = Means(
+        list(found), links, Caps.of(settings), settings.on_call, settings.sms_countries, settings.fallback_after, settings.grace_max, _helplines
+    )
+    return Worker(db, found, chores(means), settings, links), means
 
 
 def senders(settings: Settings) -> dict[str, Sender]:
@@ -49,6 +55,14 @@ def senders(settings: Settings) -> dict[str, Sender]:
     return found
 
 
+def _helplines(place: str | None, veteran: bool, now: int) -> list[Helpline]:
+    from holdfast.companion import resources
+
+    today = datetime.fromtimestamp(now // SECOND, UTC).date()
+    line = resources.line_for(resources.country_of(None, place), veteran=veteran, today=today)
+    return [Helpline(line.name, line.dial)] if line else []
+
+
 async def _work(settings: Settings) -> None:
     stopped = asyncio.Event()
     for stop in (signal.SIGTERM, signal.SIGINT):
@@ -57,7 +71,7 @@ async def _work(settings: Settings) -> None:
     try:
         if await db.version() != newest():
             raise Refused(f"The database is not at version {newest()}, which this program needs. Start the server, or run: holdfast migrate")
-        worker = make_worker(db, settings)
+        worker, _ = make_worker(db, settings)
         worker.start()
         await stopped.wait()
         await worker.stop()

@@ -1,12 +1,22 @@
-"""What must happen to alarms later, though nobody asks for it."""
+"""What must happen to alarms later, though nobody asks for it: a worker looks after each of these."""
 
-from holdfast.alarms import service
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from holdfast.alarms import checking_in, closing, escalation, trail
+from holdfast.alarms.schemas import Means
 from holdfast.db import Database
 
+Chore = Callable[[Database], Awaitable[None]]
 
-async def end_overdue(db: Database) -> None:
-    async with db.read() as tx:
-        overdue = await service.overdue(tx)
-    for alarm_id in overdue:
-        async with db.write(alarm=True) as tx:
-            await service.expire(tx, alarm_id)
+
+def chores(means: Means) -> list[Chore]:
+    """The most urgent first. Each finds out cheaply whether there is anything to do."""
+    return [
+        partial(escalation.run_due, means=means),
+        partial(escalation.start_next_channels, means=means),
+        partial(closing.end_overdue, means=means),
+        escalation.shorten_waits,
+        checking_in.ask_due,
+        trail.anchor,
+    ]

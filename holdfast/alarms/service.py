@@ -1,64 +1,66 @@
-"""Everything that changes an alarm."""
+"""Pressing: an alarm comes to be, or a press folds into the one that is live."""
 
 import functools
 import secrets
-from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from holdfast.accounts import service as accounts
-from holdfast.alarms import sentences
-from holdfast.alarms.schemas import Alarm, Called, Caller, Helper, Music, Scenario, Snapshot
+from holdfast.alarms import case as cases
+from holdfast.alarms import scenarios, sentences, telling, trail
+from holdfast.alarms.case import ALARM, Case
+from holdfast.alarms.schemas import Alarm, Called, Caller, Group, Means, Music, Scenario, Snapshot
 from holdfast.clock import SECOND
-from holdfast.contacts import service as contacts
 from holdfast.contacts.schemas import Person
 from holdfast.db import Tx
 from holdfast.delivery import outbox
-from holdfast.delivery.schemas import NewDelivery, Standing
 from holdfast.errors import NotFound
 from holdfast.log import log
 from holdfast.music import service as music
+from holdfast.profiles import preferences
 
-STEP = 0
+PULL_AFTER, PULL_EVERY = 10, 30  # seconds; alarm.md, section 7
+REMEMBERED = 24 * 3600 * SECOND  # of an Idempotency-Key
 
 # New when tap_count comes back as 1, else a repeat of the live one: nobody is told twice, and no press is lost between two at once.
-PRESS = """
-    insert into alarm (code, user_id, level, state, snapshot, answer, created_at, expires_at)
-    values (:code, :user_id, :level, 'open', :snapshot, '', holdfast_now(), holdfast_now() + :life)
+PRESS = f"""
+    insert into alarm (code, user_id, drill, level, state, snapshot, answer, previous_id, last_tap_at, created_at, expires_at,
+                       grace_ends_at, next_step_at, longest_wait)
+    values (:code, :user_id, :drill, :level, :state, :snapshot, '',
+            (select max(id) from alarm where user_id = :user_id and drill = :drill),
+            holdfast_now(), holdfast_now(), holdfast_now() + :life,
+            holdfast_now() + cast(:grace as bigint), holdfast_now() + cast(:wait as bigint), :wait)
     on conflict (user_id, drill) where state in ('grace', 'open') do update set tap_count = alarm.tap_count + 1
-    returning id, code, tap_count, snapshot, answer, expires_at"""
+    returning {ALARM}"""  # noqa: S608 - constants
 
 KEEP = """
-    update alarm set answer = :answer, snapshot = :snapshot, version = version + case when tap_count = 1 then 0 else 1 end
+    update alarm
+       set answer = :answer, snapshot = :snapshot, last_tap_at = holdfast_now(), version = version + cast(:change as integer)
      where id = :alarm_id"""
 
-# A press is never swallowed by an alarm that is past its end, nor by one that asked for less.
+# A press is never swallowed by an alarm that is past its end, that somebody has answered, or that asked for less; nor by a drill.
 IN_THE_WAY = """
     update alarm
-       set state = 'closed', version = version + 1, closed_at = holdfast_now(),
+       set state = 'closed', version = version + 1, closed_at = holdfast_now(), next_step_at = null,
            close_reason = case when expires_at <= holdfast_now() then 'expired' else 'superseded' end
-     where user_id = :user_id and not drill and state <> 'closed' and (expires_at <= holdfast_now() or level < :level)
+     where user_id = :user_id and state <> 'closed'
+       and (drill or expires_at <= holdfast_now() or level < :level or state = 'acknowledged')
+       and drill >= :drill
     returning id, close_reason"""
 
-OVERDUE = "select id from alarm where state <> 'closed' and expires_at <= (select holdfast_now()) order by expires_at"
+END_GRACE = """
+    update alarm set state = 'open', next_step_at = holdfast_now() + cast(:wait as bigint), longest_wait = :wait, version = version + 1
+     where id = :alarm_id and state = 'grace'"""
 
-EXPIRE = """
-    update alarm set state = 'closed', close_reason = 'expired', version = version + 1, closed_at = holdfast_now()
-     where id = :alarm_id and state <> 'closed' and expires_at <= holdfast_now()"""
+PULLED = "update alarm set last_pull_at = holdfast_now(), version = version + 1 where id = :alarm_id"
 
-HELPERS = "select id, kind, person_id, position, name, relationship from alarm_helper where alarm_id = :alarm_id order by position"
+KNOWN_KEY = """
+    select alarm_id as id, answer from alarm_key where user_id = :user_id and key = :key and created_at > holdfast_now() - :remembered"""
 
-ADD_HELPER = """
-    insert into alarm_helper (alarm_id, kind, person_id, position, name, relationship)
-    values (:alarm_id, :kind, :person_id, :position, :name, :relationship)
-    returning id, kind, person_id, position, name, relationship"""
-
-RECORD = """
-    insert into alarm_audit (alarm_id, n, kind, actor_id, at, data)
-    values (:alarm_id, (select coalesce(max(n), 0) + 1 from alarm_audit where alarm_id = :alarm_id), :kind, :actor_id, holdfast_now(), :data)"""
-
-Key = tuple[str, int]  # kind and id of a person
+REMEMBER = """
+    insert into alarm_key (user_id, key, alarm_id, answer, created_at) values (:user_id, :key, :alarm_id, :answer, holdfast_now())
+    on conflict (user_id, key) do update set alarm_id = :alarm_id, answer = :answer, created_at = holdfast_now()"""
 
 
 class ScenarioMissing(NotFound):
@@ -70,139 +72,171 @@ class _Closed(Struct):
     close_reason: str
 
 
-class _Id(Struct):
+class Pressed(Struct):
+    """What a press is answered with."""
+
     id: int
+    answer: str
 
 
-class Told(Struct):
-    """Whom an alarm tells and how that stands; `added` is how many people and messages this press brought."""
+class Press(Struct, kw_only=True):
+    """One press as it came: who pressed for whom, and what was asked for. `grace` is in seconds."""
 
-    people: dict[Key, Person]
-    helpers: list[Helper]
-    deliveries: list[Standing]
-    added: int
+    actor_id: int
+    user_id: int
+    caller: Caller
+    origin: str
+    grace: int = 0
+    scenario_id: int | None = None
+    key: str | None = None
+    drill: bool = False
+    include_staff: bool = True
 
 
-async def trigger(tx: Tx, actor_id: int, user_id: int, caller: Caller, *, origin: str, channels: list[str]) -> Alarm:
-    """Records the alarm with everything that must leave because of it; a repeat while it is open comes to the same alarm and answer.
+async def trigger(tx: Tx, press: Press, means: Means) -> Pressed:
+    """Alarm, helpers, deliveries and audit in the caller's one transaction, whose answer is kept for repeats: they get the same bytes.
 
     Only who was added or corrected since is told anew, and only then the answer differs. Raises ScenarioMissing.
     """
-    if caller.definition is None:
+    if press.key and (known := await tx.one(KNOWN_KEY, Pressed, user_id=press.user_id, key=press.key, remembered=REMEMBERED)):
+        return known
+    scenario = await scenarios.chosen(tx, press.caller.definition, press.scenario_id)
+    if scenario is None:
         raise ScenarioMissing
-    scenario = msgspec.json.decode(caller.definition, type=Scenario)
-    await _make_room(tx, user_id, scenario.level)
-    alarm = await _press(tx, user_id, Snapshot(scenario, channels))
-    frozen = msgspec.json.decode(alarm.snapshot, type=Snapshot)
-    told = await _tell(tx, alarm, user_id, caller.username, frozen.scenario)
-    if alarm.tap_count == 1 or told.added or frozen.channels != channels:
-        alarm.answer = await _answer(tx, user_id, frozen.scenario, told, origin, channels)
-        await tx.run(KEEP, alarm_id=alarm.id, answer=alarm.answer, snapshot=_json(Snapshot(frozen.scenario, channels)))
-    await _record(tx, alarm.id, "trigger" if alarm.tap_count == 1 else "repeat", actor_id, added=told.added)
-    await accounts.hold_tokens(tx, user_id, alarm.expires_at)
-    _warn(tx, alarm.id, told, channels)
-    return alarm
+    await _make_room(tx, press, scenario.level)
+    alarm = await _press(tx, press, scenario, means)
+    case = await cases.look_into(tx, alarm, means)
+    answer = await (_begin(tx, case, press) if alarm.tap_count == 1 else _fold(tx, case, press))
+    if press.key:
+        await tx.run(REMEMBER, user_id=press.user_id, key=press.key, alarm_id=alarm.id, answer=answer)
+    await accounts.hold_tokens(tx, press.user_id, alarm.expires_at)
+    _warn(tx, case)
+    return Pressed(alarm.id, answer)
 
 
-async def overdue(tx: Tx) -> list[int]:
-    return [row.id for row in await tx.all(OVERDUE, _Id)]
-
-
-async def expire(tx: Tx, alarm_id: int) -> None:
-    """Ends an alarm that is past its end, once, whoever else tries it now."""
-    if await tx.run(EXPIRE, alarm_id=alarm_id):
-        await outbox.end_alarm(tx, alarm_id)
-        await _record(tx, alarm_id, "expired", None)
-
-
-async def helpers_of(tx: Tx, alarm_id: int) -> list[Helper]:
-    return await tx.all(HELPERS, Helper, alarm_id=alarm_id)
-
-
-async def _make_room(tx: Tx, user_id: int, level: int) -> None:
-    for closed in await tx.all(IN_THE_WAY, _Closed, user_id=user_id, level=level):
+async def _make_room(tx: Tx, press: Press, level: int) -> None:
+    for closed in await tx.all(IN_THE_WAY, _Closed, user_id=press.user_id, level=level, drill=press.drill):
         await outbox.end_alarm(tx, closed.id)
-        await _record(tx, closed.id, closed.close_reason, None)
+        await trail.record(tx, closed.id, closed.close_reason)
 
 
-async def _press(tx: Tx, user_id: int, snapshot: Snapshot) -> Alarm:
-    scenario = snapshot.scenario
-    code, life = f"{secrets.randbelow(10_000):04}", scenario.expire_after * SECOND
-    alarm = await tx.one(PRESS, Alarm, code=code, user_id=user_id, level=scenario.level, snapshot=_json(snapshot), life=life)
+async def _press(tx: Tx, press: Press, scenario: Scenario, means: Means) -> Alarm:
+    wanted = await preferences.preferences(tx, press.user_id)
+    snapshot = Snapshot(
+        scenario,
+        means.channels,
+        wanted.chosen_name,
+        wanted.language,
+        wanted.codeword,
+        press.caller.location,
+        bool(press.caller.military_status),
+        staff=press.include_staff,
+    )
+    grace = min(press.grace, means.grace_max) * SECOND
+    alarm = await tx.one(
+        PRESS,
+        Alarm,
+        code=f"{secrets.randbelow(10_000):04}",
+        user_id=press.user_id,
+        drill=press.drill,
+        level=scenario.level,
+        state="grace" if grace else "open",
+        snapshot=_json(snapshot),
+        life=scenario.expire_after * SECOND,
+        grace=grace or None,
+        wait=grace or wait_before(scenario, 1, drill=press.drill),
+    )
     assert alarm is not None  # noqa: S101 - the statement returns its row
     return alarm
 
 
-async def _tell(tx: Tx, alarm: Alarm, user_id: int, who: str, scenario: Scenario) -> Told:
-    """Adds a helper for each person and a delivery for each address that the alarm does not have yet."""
-    step = scenario.steps[STEP]
-    told = Told(await _people(tx, user_id, step.tell), await helpers_of(tx, alarm.id), await outbox.of_alarm(tx, alarm.id), 0)
-    helpers = {(helper.kind, helper.person_id): helper for helper in told.helpers}
-    known = {(delivery.alarm_helper_id, delivery.channel, delivery.destination) for delivery in told.deliveries}
-    body = sentences.letter(scenario.level, who, f"{alarm.code}-{STEP}")
-    for key, person in told.people.items():
-        helper = helpers.get(key) or await _add_helper(tx, alarm.id, key, person, told)
-        email = next((way.destination for way in person.ways if way.channel == "email"), None)
-        if email and (helper.id, "email", email) not in known:
-            new = NewDelivery(
-                dedup_key=outbox.dedup_key(alarm.id, STEP, helper.id, "email", email),
-                alarm_id=alarm.id,
-                alarm_helper_id=helper.id,
-                kind=step.text,
-                channel="email",
-                destination=email,
-                body=body,
-                deadline_at=alarm.expires_at,  # a text ten hours late only frightens
-            )
-            told.added += await outbox.add(tx, new)
-            told.deliveries.append(Standing(helper.id, "email", email, "pending", None, 0))
-    return told
+def wait_before(scenario: Scenario, step: int, *, drill: bool) -> int | None:
+    """Microseconds from the step before; None when there is no such step. A drill has no second one."""
+    if drill:
+        return None
+    if step < len(scenario.steps):
+        return scenario.steps[step].wait * SECOND
+    every = scenario.steps[-1].every
+    return None if every is None else every * SECOND
 
 
-async def _people(tx: Tx, user_id: int, tell: Sequence[str]) -> dict[Key, Person]:
-    """In the order in which they are told."""
-    found: dict[Key, Person] = {}
-    if "contacts" in tell:
-        found |= {("contact", person.id): person for person in await contacts.people(tx, user_id)}
-    if "therapist" in tell and (therapist := await contacts.therapist_of(tx, user_id)):
-        found["therapist", therapist.id] = therapist
-    return found
+async def _begin(tx: Tx, case: Case, press: Press) -> str:
+    alarm = case.alarm
+    wait = alarm.grace_ends_at - alarm.created_at if alarm.grace_ends_at else 0
+    persons = await _persons(tx, case)
+    await telling.first(tx, case, persons, "alarm", 0, wait=wait)
+    answer = await _answer(tx, case, press, persons)
+    await tx.run(KEEP, alarm_id=alarm.id, answer=answer, snapshot=alarm.snapshot, change=0)
+    await trail.record(tx, alarm.id, "drill" if alarm.drill else "trigger", press.actor_id, helpers=len(case.helpers), messages=len(case.sent))
+    return answer
 
 
-async def _add_helper(tx: Tx, alarm_id: int, key: Key, person: Person, told: Told) -> Helper:
-    kind, person_id = key
-    values = {"kind": kind, "person_id": person_id, "position": len(told.helpers), "name": person.name, "relationship": person.relationship}
-    helper = await tx.one(ADD_HELPER, Helper, alarm_id=alarm_id, **values)
-    assert helper is not None  # noqa: S101 - an insert returns its row
-    told.helpers.append(helper)
-    told.added += 1
-    return helper
+async def _fold(tx: Tx, case: Case, press: Press) -> str:
+    """A repeat: it ends a running grace, reaches who was added since, and from the second one on asks for more help."""
+    alarm = case.alarm
+    if alarm.state == "grace" and not press.grace:
+        await tx.run(END_GRACE, alarm_id=alarm.id, wait=wait_before(case.scenario, 1, drill=alarm.drill))
+        await outbox.hurry(tx, alarm.id)
+        alarm.state = "open"
+    wait = alarm.grace_ends_at - alarm.now if alarm.state == "grace" and alarm.grace_ends_at else 0
+    persons = await _persons(tx, case)
+    new = await telling.first(tx, case, persons, "alarm", 0, wait=max(0, wait))
+    pulled = alarm.state == "open" and await _pull(tx, case)
+    changed = bool(new) or case.snapshot.channels != case.means.channels
+    if changed:
+        case.snapshot.channels = case.means.channels
+        alarm.answer = await _answer(tx, case, press, persons)
+    await tx.run(KEEP, alarm_id=alarm.id, answer=alarm.answer, snapshot=_json(case.snapshot), change=int(changed))
+    await trail.record(tx, alarm.id, "repeat", press.actor_id, added=len(new), pulled=pulled)
+    return alarm.answer
 
 
-async def _answer(tx: Tx, user_id: int, scenario: Scenario, told: Told, origin: str, channels: list[str]) -> str:
+async def _pull(tx: Tx, case: Case) -> bool:
+    """Tells now whom the next steps would tell first: the person presses again because nobody comes. The schedule goes on as it was."""
+    alarm = case.alarm
+    if alarm.drill or alarm.now - (alarm.last_tap_at or alarm.created_at) < PULL_AFTER * SECOND:
+        return False
+    if alarm.last_pull_at and alarm.now - alarm.last_pull_at < PULL_EVERY * SECOND:
+        return False
+    for number in range(alarm.step + 1, len(case.scenario.steps)):
+        step = case.scenario.steps[number]
+        persons = await telling.people(tx, alarm.user_id, step.tell, case.means)
+        if await telling.first(tx, case, persons, "staff" if step.text == "staff" else "alarm", number):
+            await tx.run(PULLED, alarm_id=alarm.id)
+            return True
+    return False
+
+
+async def _persons(tx: Tx, case: Case) -> list[Person]:
+    """Whom the first step tells. A drill disturbs nobody who has not agreed to be there."""
+    tell = case.scenario.steps[0].tell
+    if not case.alarm.drill:
+        return await telling.people(tx, case.alarm.user_id, tell, case.means)
+    groups: list[Group] = [group for group in tell if group != "staff_on_call"]
+    if case.snapshot.staff:
+        groups.append("staff_on_call")
+    return [person for person in await telling.people(tx, case.alarm.user_id, groups, case.means) if person.confirmed]
+
+
+async def _answer(tx: Tx, case: Case, press: Press, persons: list[Person]) -> str:
     messages: list[Music | str] = []
-    if scenario.music and (track := await music.track_for(tx, user_id, origin)):
+    if case.scenario.music and (track := await music.track_for(tx, press.user_id, press.origin)):
         messages.append(Music(track.url))
-    for helper in told.helpers:
-        person = told.people.get((helper.kind, helper.person_id))
-        deliveries = [delivery for delivery in told.deliveries if delivery.alarm_helper_id == helper.id]
-        if person or deliveries:  # somebody removed since without a message has no part in this alarm
-            messages.append(sentences.about(helper, deliveries, channels, bool(person and person.phone)))
-    if not told.helpers:
+    known = {(person.kind, person.id): person for person in persons}
+    for helper in case.helpers:
+        person, sent = known.get((helper.kind, helper.person_id)), case.of(helper)
+        if person or sent:  # somebody removed since without a message has no part in this alarm
+            messages.append(sentences.about(helper, sent, case.means.channels, person))
+    if not case.helpers:
         messages.append(sentences.nobody())
-    return _json(Called(scenario.name, messages))
+    return _json(Called(case.scenario.name, messages))
 
 
-async def _record(tx: Tx, alarm_id: int, kind: str, actor_id: int | None, **data: int) -> None:
-    """Counts and ids only, never a text."""
-    await tx.run(RECORD, alarm_id=alarm_id, kind=kind, actor_id=actor_id, data=_json(data))
-
-
-def _warn(tx: Tx, alarm_id: int, told: Told, channels: list[str]) -> None:
+def _warn(tx: Tx, case: Case) -> None:
     """An alarm that nobody will hear of is the worst that can happen here, so the operator hears of it loudly."""
-    if not any(delivery.channel in channels for delivery in told.deliveries):
-        reason = "No mail server is set up: HOLDFAST_SMTP_URL." if told.deliveries else "Nobody with an e-mail address is stored."
-        tx.after_commit(functools.partial(log.error, "alarm_reaches_nobody", alarm_id=alarm_id, reason=reason))
+    if not any(delivery.channel in case.means.channels for delivery in case.sent):
+        reason = "No channel is set up: HOLDFAST_SMTP_URL, HOLDFAST_SMS_URL." if case.sent else "Nobody is stored whom a message could reach."
+        tx.after_commit(functools.partial(log.error, "alarm_reaches_nobody", alarm_id=case.alarm.id, reason=reason))
 
 
 def _json(value: object) -> str:

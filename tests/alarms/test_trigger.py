@@ -26,7 +26,7 @@ async def test_the_answer_has_the_contracts_shape_and_one_true_sentence_for_each
         "messages": [
             music(server),
             "Ivan (brother) is being notified by e-mail.",
-            "Olga (friend) cannot be reached: no e-mail address is stored, and this server cannot send SMS.",
+            "Olga (friend) cannot be notified: this server has no way to send SMS.",
             "Dr Nadia (therapist) is being notified by e-mail.",
         ],
     }

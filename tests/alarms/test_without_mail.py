@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from holdfast.alarms import sentences
 from holdfast.alarms.schemas import Helper
+from holdfast.contacts.schemas import Person, Way
 from holdfast.delivery.schemas import Standing
 
-CANNOT = "cannot be notified: this server has no mail server set up."
+CANNOT = "cannot be notified: this server has no"
 
 
 async def test_the_alarm_is_recorded_and_the_answer_says_that_it_cannot_be_sent(server, maya):
@@ -22,11 +23,11 @@ async def test_the_alarm_is_recorded_and_the_answer_says_that_it_cannot_be_sent(
         answer = await maya.get(TRIGGER)
     assert answer.status == 200
     assert answer.json["messages"][1:] == [
-        f"Ivan (brother) {CANNOT}",
-        "Olga (friend) cannot be reached: no e-mail address is stored, and this server cannot send SMS.",
-        f"Dr Nadia (therapist) {CANNOT}",
+        f"Ivan (brother) {CANNOT} way to send e-mail and SMS.",
+        f"Olga (friend) {CANNOT} way to send SMS.",
+        f"Dr Nadia (therapist) {CANNOT} mail server set up.",
     ]
-    assert await count(server, "delivery", "state = 'pending' and attempt = 0") == 2
+    assert await count(server, "delivery", "state = 'pending' and attempt = 0") == 4
     loud = [line for line in said if line["event"] == "alarm_reaches_nobody"]
     assert [(line["log_level"], line["alarm_id"]) for line in loud] == [("error", 1)]
     assert not any("Ivan" in json.dumps(line) or "ivan@" in json.dumps(line) for line in said)
@@ -37,9 +38,10 @@ async def test_the_live_state_names_the_reason(maya):
     await maya.get(TRIGGER)
     seen = await state(maya)
     assert seen["line"] == "Nobody can be notified: this server has no mail server set up. You can call somebody you trust."
-    assert seen["helpers"] == [
-        {"name": "Ivan", "relationship": "brother", "channels": [{"channel": "email", "state": "pending", "problem": "not_configured"}]},
-        {"name": "Olga", "relationship": "friend", "channels": []},
+    waiting = {"state": "pending", "problem": "not_configured"}
+    assert [(helper["name"], helper["channels"]) for helper in seen["helpers"]] == [
+        ("Ivan", [{"channel": "email", **waiting}, {"channel": "sms", **waiting}]),
+        ("Olga", [{"channel": "sms", **waiting}]),
     ]
 
 
@@ -71,24 +73,30 @@ async def test_a_mail_server_set_up_within_the_alarms_life_gets_it_and_a_repeat_
         (("failed", "ambiguous"), "may have been notified by e-mail."),
         (("failed", "permanent"), "could not be reached by e-mail."),
         (("failed", "expired"), "could not be reached by e-mail."),
-        (None, "cannot be reached: no e-mail address is stored, and this server cannot send SMS."),
     ],
 )
 def test_a_sentence_is_no_more_than_true(standing, sentence):
-    deliveries = [Standing(7, "email", "ivan@example.org", *standing, 1)] if standing else []
-    assert sentences.about(Helper(7, "contact", 1, 0, "Ivan", "brother"), deliveries, ["email"], True) == f"Ivan (brother) {sentence}"
+    deliveries = [Standing(7, "email", "ivan@example.org", *standing, 1)]
+    assert sentences.about(Helper(7, "contact", 1, 0, "Ivan", "brother"), deliveries, ["email"], None) == f"Ivan (brother) {sentence}"
 
 
-def test_somebody_without_any_address_cannot_be_reached():
-    said = sentences.about(Helper(7, "therapist", 1, 0, "Olga", "therapist"), [], ["email"], False)
-    assert said == "Olga (therapist) cannot be reached: no e-mail address or telephone number is stored."
+def test_both_channels_are_named():
+    deliveries = [Standing(7, channel, "somewhere", "pending", None, 0) for channel in ("sms", "email")]
+    said = sentences.about(Helper(7, "contact", 1, 0, "Ivan", "brother"), deliveries, ["email", "sms"], None)
+    assert said == "Ivan (brother) is being notified by e-mail and SMS."
 
 
-@pytest.mark.parametrize("level", [1, 2])
-def test_a_letter_is_uncertain_says_what_to_do_and_carries_its_reference(level):
-    body = sentences.letter(level, "Ї" * 150, "0042-0")
-    assert body.text.endswith("\n\nRef 0042-0\n")
-    assert "automatic safety message" in body.text
-    assert "may need support now. Please call or visit." in body.text
-    for word in ("ptsd", "holdfast", "will ", "police", "!", "just ", "only ", "simply "):
-        assert word not in (body.subject + body.text).casefold()
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (None, "no e-mail address or telephone number is stored."),
+        ("stopped", "STOP was the answer to earlier messages."),
+        ("premium", "messages to this telephone number are not allowed."),
+    ],
+)
+def test_somebody_without_a_usable_address_cannot_be_reached(problem, sentence):
+    ways = [Way("sms", "+1", problem=problem)] if problem else []
+    person = Person(1, "therapist", "Olga", "therapist", None, None, ways)
+    assert (
+        sentences.about(Helper(7, "therapist", 1, 0, "Olga", "therapist"), [], ["email"], person) == f"Olga (therapist) cannot be reached: {sentence}"
+    )

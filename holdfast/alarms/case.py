@@ -1,0 +1,86 @@
+"""An alarm in hand: its row, held so that two acts at once follow each other, whom it tells, and what has been sent to them."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.alarms.schemas import Alarm, Helper, Means, Scenario, Snapshot
+from holdfast.alarms.wording import Values, Wording
+from holdfast.contacts.schemas import Way
+from holdfast.db import Sql, Tx
+from holdfast.delivery import outbox
+from holdfast.delivery.caps import Crowd
+from holdfast.delivery.schemas import Standing
+
+ALARM = """id, code, user_id, drill, state, close_reason, level, version, tap_count, snapshot, answer, step, created_at, expires_at, closed_at,
+    grace_ends_at, next_step_at, acknowledged_at, reminded_at, last_tap_at, last_pull_at, holdfast_now() as now"""
+
+LOOK = f"select {ALARM} from alarm where id = :alarm_id"  # noqa: S608 - constants
+
+# The alarm first, then its helpers, then their deliveries: one order for everybody, so that nobody waits for somebody who waits.
+HOLD = Sql(sqlite=LOOK, postgres=LOOK + " for no key update")
+
+HELPER = "id, kind, person_id, position, name, relationship, language, ways, confirmed, next_channel_at, seen_at, answer, answered_at"
+
+HELPERS = f"select {HELPER} from alarm_helper where alarm_id = :alarm_id order by position, id"  # noqa: S608 - constants
+
+TOLD_BY = ("alarm", "summary", "staff", "repeat", "reminder")  # what makes somebody one of those who were told
+
+
+class Case(Struct):
+    alarm: Alarm
+    snapshot: Snapshot
+    helpers: list[Helper]
+    sent: list[Standing]
+    wording: Wording
+    means: Means
+    crowd: Crowd | None = None  # of the user's alarms, where first messages are added
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.snapshot.scenario
+
+    def of(self, helper: Helper) -> list[Standing]:
+        return [delivery for delivery in self.sent if delivery.alarm_helper_id == helper.id]
+
+    def told(self) -> list[Helper]:
+        """Everybody whom a message has reached or may have reached (alarm.md, section 4)."""
+        reached = {delivery.alarm_helper_id for delivery in self.sent if delivery.kind in TOLD_BY and delivery.may_have_left}
+        return [helper for helper in self.helpers if helper.id in reached]
+
+    def helping(self) -> list[Helper]:
+        return [helper for helper in self.helpers if helper.answer in ("calling", "coming")]
+
+    def values(self, step: int, **more: Any) -> Values:
+        snapshot = self.snapshot
+        codeword = None if self.alarm.drill else snapshot.codeword
+        return Values(who=snapshot.who, ref=f"{self.alarm.code}-{step}", level=self.alarm.level, drill=self.alarm.drill, codeword=codeword, **more)
+
+
+async def hold(tx: Tx, alarm_id: int) -> Alarm | None:
+    """The alarm, which nobody else changes until this transaction has ended."""
+    return await tx.one(HOLD, Alarm, alarm_id=alarm_id)
+
+
+async def take(tx: Tx, alarm_id: int, means: Means) -> Case | None:
+    alarm = await hold(tx, alarm_id)
+    return None if alarm is None else await look_into(tx, alarm, means)
+
+
+async def look_into(tx: Tx, alarm: Alarm, means: Means) -> Case:
+    """`alarm` is held already."""
+    helpers, sent = await helpers_of(tx, alarm.id), await outbox.of_alarm(tx, alarm.id)
+    return Case(alarm, frozen(alarm.snapshot), helpers, sent, await Wording.load(tx), means)
+
+
+async def helpers_of(tx: Tx, alarm_id: int) -> list[Helper]:
+    return await tx.all(HELPERS, Helper, alarm_id=alarm_id)
+
+
+def frozen(snapshot: str) -> Snapshot:
+    return msgspec.json.decode(snapshot, type=Snapshot)
+
+
+def ways_of(helper: Helper) -> list[Way]:
+    return msgspec.json.decode(helper.ways, type=list[Way])

@@ -1,0 +1,271 @@
+"""Telling people: which message goes to whom on which channel. Everything here only adds to the outbox."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.accounts import service as accounts
+from holdfast.alarms.case import HELPER, Case, ways_of
+from holdfast.alarms.schemas import Group, Helper, Means
+from holdfast.clock import HOUR, SECOND
+from holdfast.contacts import service as contacts
+from holdfast.contacts.schemas import Person, Way
+from holdfast.db import Tx
+from holdfast.delivery import caps, outbox
+from holdfast.delivery.caps import Planned
+from holdfast.delivery.schemas import LINK, Kind, NewDelivery, Standing, State
+
+REPEATS = 3  # to one contact in one alarm; alarm.md, section 8
+STATUSES = 3  # section 9
+UNKNOWN_AFTER = 60  # seconds after which an SMS without a receipt counts as unknown; section 5
+TRIES = 2  # temporary failures, then the next channel
+LIVES = {"status": HOUR, "all_clear": 24 * HOUR, "closing": 24 * HOUR}  # every other message lives as long as its alarm
+
+ADD_HELPER = f"""
+    insert into alarm_helper (alarm_id, kind, person_id, position, name, relationship, language, ways, confirmed)
+    values (:alarm_id, :kind, :person_id, :position, :name, :relationship, :language, :ways, :confirmed)
+    returning {HELPER}"""  # noqa: S608 - constants
+
+FREEZE = "update alarm_helper set ways = :ways where id = :helper_id"
+
+SIGN = "update alarm_helper set link_sha256 = :digest where id = :helper_id"
+
+NEXT_CHANNEL = "update alarm_helper set next_channel_at = holdfast_now() + cast(:wait as bigint) where id = :helper_id"  # null: none is left
+
+
+class _Letter(Struct):
+    """One message that is meant for somebody."""
+
+    helper: Helper
+    way: Way
+    kind: Kind
+    step: int
+    wait: int = 0
+    key: str | None = None
+    values: dict[str, object] = {}
+
+
+async def people(tx: Tx, user_id: int, tell: Sequence[Group], means: Means) -> list[Person]:
+    """In the order in which they are told."""
+    found: list[Person] = []
+    if "contacts" in tell:
+        found += await contacts.people(tx, user_id, means.countries)
+    if "therapist" in tell and (therapist := await contacts.therapist_of(tx, user_id, means.countries)):
+        found.append(therapist)
+    if "staff_on_call" in tell:
+        found += await _on_call(tx, means)
+    return found
+
+
+async def first(tx: Tx, case: Case, persons: Sequence[Person], kind: Kind, step: int, *, wait: int = 0) -> list[Helper]:
+    """Tells each whom this alarm does not know, and each at an address that it does not know; `wait` is in microseconds. Who was new."""
+    known = {(helper.kind, helper.person_id): helper for helper in case.helpers}
+    new, letters = [], []
+    for person in persons:
+        helper = known.get((person.kind, person.id))
+        if helper is None:
+            helper = await _join(tx, case, person)
+            ways = await _started(tx, case, helper, wait)
+        else:
+            ways = await _corrected(tx, case, helper, person.ways)
+        letters += [_Letter(helper, way, kind, step, wait) for way in ways]
+        if ways or (person.kind, person.id) not in known:
+            new.append(helper)
+    await _put(tx, case, await _unless_crowded(tx, case, letters))
+    return new
+
+
+async def again(tx: Tx, case: Case, helpers: Sequence[Helper], step: int) -> int:
+    """A repeat with news, on the channels of the first message, where that is not still waiting. How many messages."""
+    letters = []
+    for helper in helpers:
+        sent = case.of(helper)
+        repeats = {delivery.step for delivery in sent if delivery.kind == "repeat"}
+        if helper.answer == "cannot" or (helper.kind != "staff" and len(repeats) >= REPEATS):
+            continue
+        newest = {(delivery.channel, delivery.destination): delivery for delivery in sent}
+        waiting = {delivery.channel for delivery in sent if delivery.state in ("pending", "leased")}
+        usable = [delivery for delivery in newest.values() if delivery.channel not in waiting and not _is_refused(delivery)]
+        letters += [_Letter(helper, Way(delivery.channel, delivery.destination), "repeat", step) for delivery in usable]
+    return await _put(tx, case, letters)
+
+
+async def next_channel(tx: Tx, case: Case, helper: Helper) -> None:
+    """Starts the helper's next channel unless one has reached him or her; alarm.md, section 5, fall-through."""
+    sent = [delivery for delivery in case.of(helper) if delivery.kind in ("alarm", "staff", "summary")]
+    left = _not_started(case, helper, sent)
+    if not left or any(_reached(delivery) for delivery in sent):
+        await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=None)
+        return
+    unknown = [delivery.accepted_at for delivery in sent if delivery.state == "accepted" and delivery.accepted_at is not None]
+    if unknown and (rest := max(unknown) + UNKNOWN_AFTER * SECOND - case.alarm.now) > 0:
+        await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=rest)
+        return
+    kind, step = (sent[0].kind, sent[0].step) if sent else ("alarm", case.alarm.step)
+    await _put(tx, case, [_Letter(helper, left[0], kind, step)])
+    await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=case.means.fallback_after * SECOND if len(left) > 1 else None)
+
+
+async def to_told(tx: Tx, case: Case, kind: Kind, helpers: Sequence[Helper], key: str, **values: object) -> int:
+    """One message to each, on the channel that reached him or her best; `key` makes it once. How many."""
+    ways = {helper.id: _best(case.of(helper)) for helper in helpers}
+    return await _put(
+        tx,
+        case,
+        [
+            _Letter(helper, way, kind, case.alarm.step, key=f"{key}:helper:{helper.id}", values=values)
+            for helper in helpers
+            if (way := ways[helper.id])
+        ],
+    )
+
+
+async def status(tx: Tx, case: Case, about: Helper, answer: str) -> None:
+    """The others who were told hear who helps, or that nobody does any more."""
+    counts = {helper.id: sum(delivery.kind == "status" for delivery in case.of(helper)) for helper in case.helpers}
+    others = [helper for helper in case.told() if helper.id != about.id and counts[helper.id] < STATUSES]
+    key = f"alarm:{case.alarm.id}:status:{about.id}:{case.alarm.version}"
+    await to_told(tx, case, "status", others, key, helper=about.name, answer=answer)
+
+
+async def _join(tx: Tx, case: Case, person: Person) -> Helper:
+    values = {"kind": person.kind, "person_id": person.id, "position": len(case.helpers), "language": person.language}
+    names = {"name": person.name, "relationship": person.relationship, "confirmed": person.confirmed}
+    ways = msgspec.json.encode(person.ways).decode()
+    helper = await tx.one(ADD_HELPER, Helper, alarm_id=case.alarm.id, ways=ways, **values, **names)
+    assert helper is not None  # noqa: S101 - an insert returns its row
+    await tx.run(SIGN, helper_id=helper.id, digest=case.means.links.digest(_seed(case, helper)))
+    case.helpers.append(helper)
+    return helper
+
+
+async def _started(tx: Tx, case: Case, helper: Helper, wait: int) -> list[Way]:
+    """The channels that are begun with; the others follow unless one of these reaches the person."""
+    ways, at_once = _in_order(case, helper), case.scenario.start_channels
+    if len(ways) > at_once:
+        await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=wait + case.means.fallback_after * SECOND)
+    return ways[:at_once]
+
+
+async def _corrected(tx: Tx, case: Case, helper: Helper, ways: list[Way]) -> list[Way]:
+    """The addresses that this alarm does not know yet."""
+    known = ways_of(helper)
+    fresh = [way for way in ways if (way.channel, way.destination) not in {(old.channel, old.destination) for old in known}]
+    if fresh:
+        helper.ways = msgspec.json.encode([*known, *fresh]).decode()
+        await tx.run(FREEZE, helper_id=helper.id, ways=helper.ways)
+    return [way for way in fresh if not way.problem]
+
+
+async def _unless_crowded(tx: Tx, case: Case, letters: list[_Letter]) -> list[_Letter]:
+    """After many alarms in an hour one summary takes the place of first messages."""
+    if not letters or letters[0].kind != "alarm":
+        return letters
+    case.crowd = await caps.crowd(tx, user_id=case.alarm.user_id, alarm_id=case.alarm.id)
+    addresses = {(letter.way.channel, letter.way.destination) for letter in letters}
+    due = await caps.summary_due(tx, case.crowd, user_id=case.alarm.user_id, addresses=addresses)
+    for letter in letters:
+        instead = due[letter.way.channel, letter.way.destination]
+        if instead.kind == "summary":
+            letter.kind, letter.wait, letter.values = "summary", max(letter.wait, instead.wait), {"count": instead.count}
+    return letters
+
+
+async def _put(tx: Tx, case: Case, letters: Sequence[_Letter]) -> int:
+    """Into the outbox, what a cap holds back as failed. How many were not there before."""
+    written = [_written(case, letter) for letter in letters]
+    texts = [(letter, new) for letter, new in zip(letters, written, strict=True) if new.channel == "sms"]
+    planned = [
+        Planned(
+            destination=new.destination,
+            kind=new.kind,
+            segments=new.segments,
+            confirmed=letter.helper.kind != "contact" or letter.way.state == "confirmed" or letter.helper.confirmed,
+            alone=_is_alone(case, letter.helper),
+        )
+        for letter, new in texts
+    ]
+    exempt = case.crowd is not None and case.crowd.first
+    verdicts = await caps.judged(tx, case.means.caps, planned, user_id=case.alarm.user_id, alarm_id=case.alarm.id, first=exempt)
+    held = {new.dedup_key: cap for (_, new), cap in zip(texts, verdicts, strict=True) if cap}
+    count = 0
+    for letter, new in zip(letters, written, strict=True):
+        cap = held.get(new.dedup_key)
+        if await (caps.hold_back(tx, new, cap) if cap else outbox.add(tx, new)):
+            count += 1
+            state: State = "failed" if cap else "pending"
+            problem = "capped" if cap else None
+            case.sent.append(Standing(letter.helper.id, new.channel, new.destination, state, problem, 0, kind=new.kind, step=new.step))
+    return count
+
+
+def _written(case: Case, letter: _Letter) -> NewDelivery:
+    alarm, helper, way = case.alarm, letter.helper, letter.way
+    body = case.wording.written(letter.kind, way.channel, helper.language or case.snapshot.language, case.values(letter.step, **letter.values))
+    if LINK in body.text:
+        body.link = _seed(case, helper)
+    return NewDelivery(
+        dedup_key=letter.key or outbox.dedup_key(alarm.id, letter.step, helper.id, way.channel, way.destination),
+        alarm_id=alarm.id,
+        alarm_helper_id=helper.id,
+        kind=letter.kind,
+        step=letter.step,
+        channel=way.channel,
+        destination=way.destination,
+        body=body,
+        segments=case.means.caps.segments(body.text) if way.channel == "sms" else 0,
+        deadline_at=alarm.now + LIVES[letter.kind] if letter.kind in LIVES else alarm.expires_at,
+        wait=letter.wait,
+    )
+
+
+async def _on_call(tx: Tx, means: Means) -> list[Person]:
+    """Staff are paged by e-mail, and by SMS where the settings give a number."""
+    numbers = dict(entry.partition(":")[::2] for entry in means.on_call)
+    found = []
+    for member in await accounts.staff(tx):
+        if numbers and member.username not in numbers:
+            continue
+        ways = [Way("email", member.email, "confirmed")]
+        if number := numbers.get(member.username):
+            ways.append(Way("sms", number, "confirmed"))
+        found.append(Person(member.id, "staff", member.username, "staff on call", None, None, ways))
+    return found
+
+
+def _in_order(case: Case, helper: Helper) -> list[Way]:
+    """In the helper's own order those that this server can send on; without any, all of them: one may be set up within the alarm's life."""
+    ways = [way for way in ways_of(helper) if not way.problem]
+    return [way for way in ways if way.channel in case.means.channels] or ways
+
+
+def _not_started(case: Case, helper: Helper, sent: Sequence[Standing]) -> list[Way]:
+    started = {(delivery.channel, delivery.destination) for delivery in sent}
+    return [way for way in _in_order(case, helper) if (way.channel, way.destination) not in started]
+
+
+def _reached(delivery: Standing) -> bool:
+    """An accepted SMS may still be lost on its way; an accepted letter has arrived as far as anybody will ever say."""
+    return delivery.state == "delivered" or (delivery.state == "accepted" and delivery.channel != "sms")
+
+
+def _is_refused(delivery: Standing) -> bool:
+    return delivery.state == "failed" and delivery.error_class not in ("ambiguous", "expired", "capped")
+
+
+def _best(sent: Sequence[Standing]) -> Way | None:
+    """Delivered before accepted before perhaps; e-mail first among equals, for it costs nothing and has no limit."""
+    worth = {"delivered": 3, "accepted": 2}
+    left = [delivery for delivery in sent if delivery.may_have_left]
+    best = max(left, key=lambda delivery: (worth.get(delivery.state, 1), delivery.channel == "email"), default=None)
+    return Way(best.channel, best.destination) if best else None
+
+
+def _seed(case: Case, helper: Helper) -> str:
+    return case.means.links.seed("a", case.alarm.id, helper.id)
+
+
+def _is_alone(case: Case, helper: Helper) -> bool:
+    """Whether SMS is the only way to the person that this server has."""
+    return all(way.channel == "sms" for way in _in_order(case, helper) if way.channel in case.means.channels)

@@ -55,6 +55,8 @@ class Web:
             raise
         except Exception as error:
             raise Broken(type(error).__name__, left=way.left, reached=way.reached, ours=_is_about_us(error)) from None
+        finally:
+            await way.close()
 
     async def _ask(self, url: SplitResult, content: bytes, headers: Mapping[str, str], way: _Way) -> Reply:
         """Asks the first of the host's addresses that can be talked to. Raises Broken, TimeoutError or what the client raises."""
@@ -94,8 +96,16 @@ class _Way:
 
     def __init__(self) -> None:
         self.reached = self.left = False
+        self._lines: list[Any] = []
 
-    async def note(self, event: str, _: Any) -> None:
+    async def close(self) -> None:
+        """The client forgets a line that was given up in mid-handshake."""
+        for line in self._lines:
+            await line.aclose()
+
+    async def note(self, event: str, about: Any) -> None:
+        if event.endswith("connect_tcp.complete"):
+            self._lines.append(about["return_value"])
         if event.endswith("send_request_headers.started"):
             self.reached = True
         if event.endswith("send_request_body.started"):

@@ -1,14 +1,13 @@
 """One e-mail against real SMTP servers, good and bad: what is said of it afterwards is true."""
 
 import asyncio
-import ssl
-import subprocess
 from contextlib import nullcontext
 from email.policy import SMTP
 
 import pytest
 from aiosmtplib import SMTPException
 from mailserver import free_port, mail_server, speaking
+from webserver import certificate_in
 
 from holdfast.outside import mail
 from holdfast.outside.mail import Mail
@@ -192,16 +191,7 @@ async def test_nothing_is_sent_inside_a_transaction(server):
 
 @pytest.fixture
 def certificate(tmp_path):
-    """For 127.0.0.2, which is not among the addresses that may be spoken to in clear."""
-    key, chain = tmp_path / "key.pem", tmp_path / "chain.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", chain, "-days", "2"]
-    try:
-        subprocess.run([*made, "-subj", "/CN=mail", "-addext", "subjectAltName=IP:127.0.0.2"], check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not there")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(chain, key)
-    return context, chain
+    return certificate_in(tmp_path)
 
 
 @pytest.mark.parametrize("trusted", [True, False])

@@ -96,7 +96,7 @@ async def ask(server: Server, client: httpx2.AsyncClient, cell: Cell, token: str
 
 
 async def prepare(server: Server, maya: Person) -> int:
-    """What the doors about things need to be there: maya's contacts 1 to 3, maya's therapist, maya's alarm, whose id this is, and its message that failed."""
+    """What the doors about things need to be there: maya's contacts 1 to 3, therapist, and alarm, whose id this is, with a message that failed."""
     for number in range(3):
         await maya.patch("/user/edit/contact/me/", {"name": f"P{number}", "phone": f"+38050123456{number}", "relationship": "friend"})
     await maya.put("/user/create/therapist/me/", {"name": "Olga", "phone": "+380501111111"})

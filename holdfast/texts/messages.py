@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from holdfast.db import Tx
 from holdfast.texts import flat, known, read
@@ -71,29 +71,29 @@ class Messages:
 
     def _email(self, language: str, key: str, kind: str, values: Values) -> str:
         text = self._filled(language, f"email.{key}.text", values).strip()
-        parts = [text, self._codeword(language, kind, values)]
+        parts = [text, self._codeword(language, "codeword", kind, values)]
         if values.link and kind not in WITHOUT_STOP:
             parts.append(self._filled(language, "below.stop" if LINK in text else "below.stop_link", values))
-        return "\n\n".join(part for part in [*parts, _ending(values)] if part) + "\n"
+        return "\n\n".join(part for part in [*parts, ending(values)] if part) + "\n"
 
     def _sms(self, language: str, key: str, kind: str, values: Values) -> str:
         """Essentials first: the shorter form goes before the code word is dropped. What still is too long goes out all the same."""
         cropped = Values(who=cut(values.who, NAME), helper=cut(values.helper, NAME), count=values.count, text=values.text, link=values.link)
         forms = [self._filled(language, name, cropped) for name in (f"sms.{key}", f"short.{key}") if name in templates(language)]
-        codeword, ending = self._codeword(language, kind, values), _ending(values)
+        codeword, tail = self._codeword(language, "codeword_sms", kind, values), ending(values)
         if codeword:
             forms = [f"{form} {codeword}" for form in forms] + forms
-        whole = [f"{form} {ending}".strip() for form in forms]
+        whole = [f"{form} {tail}".strip() for form in forms]
         found = next((text for text in whole if fits(text, OWN_WORDS if key == "all_clear.own" else 0)), None)
         if found is None and key == "all_clear.own":
             return self._sms(language, "all_clear.standard", kind, values)
         return found or min(whole, key=len)
 
-    def _codeword(self, language: str, kind: str, values: Values) -> str:
+    def _codeword(self, language: str, label: str, kind: str, values: Values) -> str:
         """In real alarms alone: a drill must not wear it out."""
         if not values.codeword or values.drill or kind not in WITH_CODEWORD:
             return ""
-        return templates(language)["below.codeword"].format(codeword=values.codeword.translate(BRACES))
+        return templates(language)[f"below.{label}"].format(codeword=values.codeword.translate(BRACES))
 
     def _filled(self, language: str, key: str, values: Values) -> str:
         """An operator's text that this version cannot fill never stops a message: ours goes out."""
@@ -112,7 +112,7 @@ async def overrides(tx: Tx) -> dict[tuple[str, str], str]:
 def templates(language: str) -> Mapping[str, str]:
     """By dotted key: `sms.alarm.level_2`, `email.closing.subject`."""
     words = read(language, "alarm")
-    return flat({table: words[table] for table in TABLES})
+    return flat({table: words.get(table, {}) for table in TABLES})
 
 
 def key_of(kind: str, values: Values) -> str:
@@ -132,14 +132,14 @@ def cases() -> Iterator[tuple[str, Values]]:
     """One message for each text, as much as there can be in it."""
     most = Values(who="", ref="9999-99", helper="?", count=999)
     for level in (1, 2):
-        yield from ((kind, _with(most, level=level)) for kind in ("alarm", "repeat"))
+        yield from ((kind, structs.replace(most, level=level)) for kind in ("alarm", "repeat"))
     for kind in ("staff", "reminder", "summary", "all_clear", "closing"):
         yield kind, most
-    yield "all_clear", _with(most, text="?")
-    yield from ((kind, _with(most, ref="")) for kind in ("invitation", "test", "check_in"))
-    yield from ((kind, _with(most, drill=True)) for kind in ("alarm", "all_clear", "closing"))
+    yield "all_clear", structs.replace(most, text="?")
+    yield from ((kind, structs.replace(most, ref="")) for kind in ("invitation", "test", "check_in"))
+    yield from ((kind, structs.replace(most, drill=True)) for kind in ("alarm", "all_clear", "closing"))
     for drill in (False, True):
-        yield from (("status", _with(most, drill=drill, answer=answer)) for answer in ("calling", "coming", "cannot", "reopened"))
+        yield from (("status", structs.replace(most, drill=drill, answer=answer)) for answer in ("calling", "coming", "cannot", "reopened"))
 
 
 def fits(text: str, more: int = 0) -> bool:
@@ -148,16 +148,13 @@ def fits(text: str, more: int = 0) -> bool:
     return found.segments <= SEGMENTS[found.encoding] + more
 
 
+def ending(values: Values) -> str:
+    """What a second copy and a repeat are told apart by."""
+    return " ".join(part for part in (f"Ref {values.ref}" if values.ref else "", DRILL if values.drill else "") if part)
+
+
 def _fill(template: str, values: Values, key: str) -> str:
     if not values.link:
         template = (LINK_LINE if key.startswith("email") else LINK_CLAUSE).sub("", template)
     who, helper, text = (value.translate(BRACES) for value in (values.who, values.helper, values.text or ""))
     return template.format(who=who, helper=helper, text=text, count=values.count, link=LINK).strip()
-
-
-def _ending(values: Values) -> str:
-    return " ".join(part for part in (f"Ref {values.ref}" if values.ref else "", DRILL if values.drill else "") if part)
-
-
-def _with(values: Values, **changed: object) -> Values:
-    return Values(**{name: getattr(values, name) for name in Values.__struct_fields__} | changed)

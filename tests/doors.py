@@ -75,3 +75,16 @@ async def everything(server: Any) -> dict[str, list[Any]]:
 def telling(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
     """An answer without what differs between two equal ones: the date."""
     return answer.status_code, answer.content, {key: value for key, value in answer.headers.items() if key != "date"}
+
+
+async def prepare(server: Any, maya: Any) -> int:
+    """What the doors about things need to be there: maya's contacts 1 to 3, therapist, and alarm, whose id this is, with a message that failed."""
+    for number in range(3):
+        await maya.patch("/user/edit/contact/me/", {"name": f"P{number}", "phone": f"+38050123456{number}", "relationship": "friend"})
+    await maya.put("/user/create/therapist/me/", {"name": "Olga", "phone": "+380501111111"})
+    if not any("{alarm_id}" in door for door in MATRIX["doors"]):
+        return 0
+    answer = await maya.post("/event/trigger/me/")
+    async with server.db.write() as tx:
+        assert await tx.run("update delivery set state = 'failed', error_class = 'permanent' where id = 1")
+    return int(answer.headers["location"].strip("/").rpartition("/")[2])

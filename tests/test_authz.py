@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import Person, Server
-from doors import MATRIX, every_door, everything, example, handshake, name, telling
+from doors import MATRIX, every_door, everything, example, handshake, name, prepare, telling
 
 from holdfast.accounts import service as accounts
 from holdfast.http import Doors
@@ -93,19 +93,6 @@ async def ask(server: Server, client: httpx2.AsyncClient, cell: Cell, token: str
     is_json = answer.headers["content-type"] == "application/json" and answer.content
     assert answer.status_code != 401 or answer.headers["www-authenticate"] == "Token"
     return answer.status_code, answer.json() if is_json else None
-
-
-async def prepare(server: Server, maya: Person) -> int:
-    """What the doors about things need to be there: maya's contacts 1 to 3, therapist, and alarm, whose id this is, with a message that failed."""
-    for number in range(3):
-        await maya.patch("/user/edit/contact/me/", {"name": f"P{number}", "phone": f"+38050123456{number}", "relationship": "friend"})
-    await maya.put("/user/create/therapist/me/", {"name": "Olga", "phone": "+380501111111"})
-    if not any("{alarm_id}" in door for door in MATRIX["doors"]):
-        return 0
-    answer = await maya.post("/event/trigger/me/")
-    async with server.db.write() as tx:
-        assert await tx.run("update delivery set state = 'failed', error_class = 'permanent' where id = 1")
-    return int(answer.headers["location"].strip("/").rpartition("/")[2])
 
 
 async def test_the_authz_matrix(server, client, maya, sam, olive):

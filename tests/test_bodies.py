@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from doors import MATRIX, every_door, everything, example
+from doors import MATRIX, every_door, everything, example, prepare
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Struct, UnsetType
@@ -64,6 +64,7 @@ async def refusals(client: Any, token: str, body: bytes) -> set[tuple[int, bytes
 
 @pytest.mark.parametrize("engine", ["sqlite"])
 async def test_what_is_no_json_object_is_one_400_everywhere_and_stores_nothing(server, client, maya):
+    await prepare(server, maya)
     before = await everything(server)
     table = [(NO_JSON, "The request body is not valid JSON."), (NO_OBJECT, "The request body must be a JSON object.")]
     for bodies, sentence in table:

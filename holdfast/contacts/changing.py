@@ -19,7 +19,12 @@ from holdfast.profiles.preferences import Language
 
 V = TypeVar("V")
 
-OF_CONTACT = Target(source="(select id, user_id from contact where removed_at is null)", owner="user_id", by_person=False)
+
+class Held(Struct):
+    id: int
+
+
+OF_CONTACT = Target(source="(select id, user_id from contact where removed_at is null)", owner="user_id", into=Held, by_person=False)
 
 CONTACT = "select id, name, phone, email, relationship, language from contact where id = :contact_id and removed_at is null"
 
@@ -60,15 +65,19 @@ class _Contact(Struct):
     language: Language | None
 
 
-class _Id(Struct):
-    id: int
-
-
 async def listed(tx: Tx, user_id: int, sending: Collection[str], countries: Collection[str]) -> list[ContactView]:
     """In the order in which they are told. `sending` are the channels that this server can send on."""
     rows = [row for row in await service.rows(tx, user_id) if not row.removed and not row.former]
     groups = [list(group) for _, group in groupby(rows, key=lambda row: row.id)]
     return [_view(position, group, sending, countries) for position, group in enumerate(groups, 1)]
+
+
+async def look_at(tx: Tx, user_id: int, contact_id: int, sending: Collection[str], countries: Collection[str]) -> ContactView:
+    """Raises ContactNotFound."""
+    found = next((contact for contact in await listed(tx, user_id, sending, countries) if contact.id == contact_id), None)
+    if found is None:
+        raise ContactNotFound
+    return found
 
 
 async def change(tx: Tx, actor_id: int, user_id: int, contact_id: int, changes: ContactChanges, *, further: Collection[str], at_once: bool) -> None:
@@ -98,8 +107,7 @@ async def remove(tx: Tx, actor_id: int, user_id: int, contact_id: int, *, at_onc
     await service.lock(tx, user_id)
     if await tx.one(CONTACT, _Contact, contact_id=contact_id) is None:
         raise ContactNotFound
-    confirmed = [row for row in await channels.of_contact(tx, contact_id) if row.state == "confirmed" and not at_once]
-    if confirmed:
+    if any(row.state == "confirmed" for row in await channels.of_contact(tx, contact_id)) and not at_once:
         await channels.drop_unconfirmed(tx, contact_id)
         await tx.run(REMOVE, contact_id=contact_id)
     else:
@@ -145,7 +153,7 @@ def _chosen(chosen: Sequence[ChannelOrder], own: Sequence[Wanted], addresses: Co
 
 
 async def _place(tx: Tx, user_id: int, contact_id: int, position: int) -> None:
-    ids = [row.id for row in await tx.all(PLACES, _Id, user_id=user_id) if row.id != contact_id]
+    ids = [row.id for row in await tx.all(PLACES, Held, user_id=user_id) if row.id != contact_id]
     ids.insert(position - 1, contact_id)
     for place, each in enumerate(ids, 1):
         await tx.run(PLACE, contact_id=each, position=place)

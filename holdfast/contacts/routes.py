@@ -97,8 +97,7 @@ async def change_contact(ask: Ask, draft: Draft[ContactChanges]) -> ContactView:
     further = [entry.partition("=")[0] for entry in ask.settings.apprise_channels]
     async with ask.db.write() as tx:
         await changing.change(tx, ask.actor.id, ask.user_id, ask.target.id, changes, further=further, at_once=at_once)
-        contacts = await changing.listed(tx, ask.user_id, ask.state.means.channels, ask.settings.sms_countries)
-    return next(contact for contact in contacts if contact.id == ask.target.id)
+        return await _look_at(ask, tx)
 
 
 @doors.delete(
@@ -106,13 +105,16 @@ async def change_contact(ask: Ask, draft: Draft[ContactChanges]) -> ContactView:
     who=own_contact,
     target=changing.OF_CONTACT,
     body=Removal,
-    answers={204: None, 403: Problem, 404: Problem, 429: Problem},
+    answers={200: ContactView, 403: Problem, 404: Problem, 429: Problem},
 )
-async def remove_contact(ask: Ask, removal: Removal) -> None:
-    """Remove a contact. Without the password, a confirmed address is still told for a day."""
+async def remove_contact(ask: Ask, removal: Removal) -> ContactView:
+    """Remove a contact. Without the password, a confirmed address is still told for a day: `channels` are those that are."""
     at_once = await _password_shown(ask, removal.password)
     async with ask.db.write() as tx:
+        contact = await _look_at(ask, tx)
         await changing.remove(tx, ask.actor.id, ask.user_id, ask.target.id, at_once=at_once)
+    contact.channels = [channel for channel in contact.channels if channel.state == "confirmed" and not at_once]
+    return contact
 
 
 @doors.post("/contact/{contact_id}/invite/", who=own_contact, target=changing.OF_CONTACT, answers={202: Invitation, 404: Problem})
@@ -132,6 +134,10 @@ async def get_readiness(ask: Ask) -> Readiness:
     """Whether an alarm would reach somebody, and the first thing to do."""
     async with ask.db.read() as tx:
         return readiness.judged(await _outlook(ask, tx))
+
+
+async def _look_at(ask: Ask, tx: Tx) -> ContactView:
+    return await changing.look_at(tx, ask.user_id, ask.target.id, ask.state.means.channels, ask.settings.sms_countries)
 
 
 async def _ask_contact(ask: Ask, kind: inviting.Kind) -> Invitation:

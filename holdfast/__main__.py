@@ -1,4 +1,4 @@
-"""The command line: holdfast serve | worker | migrate | createadmin | doctor"""
+"""The command line: holdfast serve | worker | watchdog | migrate | createadmin | doctor | audit verify"""
 
 import asyncio
 import sys
@@ -28,13 +28,14 @@ def main(context: click.Context) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--workers", default=1, show_default=True, help="Server processes.")
+@click.option("--watchdog/--no-watchdog", default=True, show_default=True, help="Whether the watchdog runs beside the server.")
 @click.pass_obj
-def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+def serve(settings: Settings, host: str, port: int, workers: int, watchdog: bool) -> None:
     """Serve the API, the sockets and the deliveries."""
     from holdfast.server import run
 
     with _told():
-        run(settings, host=host, port=port, workers=workers)
+        run(settings, host=host, port=port, workers=workers, watchdog=watchdog)
 
 
 @main.command()
@@ -45,6 +46,17 @@ def worker(settings: Settings) -> None:
 
     with _told():
         run(settings)
+
+
+@main.command()
+@click.option("--beside", type=int, hidden=True, help="The process that it ends with.")
+@click.pass_obj
+def watchdog(settings: Settings, beside: int | None) -> None:
+    """Look whether alarms get out, and page the operator when they do not. `serve` starts one by itself."""
+    from holdfast.watchdog import run
+
+    with _told():
+        run(settings, beside)
 
 
 @main.command()
@@ -85,6 +97,22 @@ def doctor(settings: Settings) -> None:
     from holdfast.doctor import run
 
     sys.exit(run(settings))
+
+
+@main.group()
+def audit() -> None:
+    """What the audit of the alarms says about itself."""
+
+
+@audit.command()
+@click.option("--anchor", "anchors", multiple=True, help="A code that the log wrote with `audit_anchor`; it must still be there. May be repeated.")
+@click.pass_obj
+def verify(settings: Settings, anchors: tuple[str, ...]) -> None:
+    """Compute every chain again; name each row that was changed or lost, and exit with 1."""
+    from holdfast.auditing import run
+
+    with _told():
+        sys.exit(run(settings, anchors))
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+from contextlib import nullcontext
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.beside import WatchdogBeside
 from holdfast.db import open_database
 from holdfast.migrate import copy_first, migrate_sqlite, newest
 from holdfast.settings import UNREACHABLE, Refused, Settings
@@ -33,7 +35,7 @@ First staff account: .venv/bin/holdfast createadmin --username NAME --email ADDR
 Is everything set up? .venv/bin/holdfast doctor"""
 
 
-def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
+def run(settings: Settings, *, host: str, port: int, workers: int, watchdog: bool = True) -> None:
     """Returns after SIGTERM or SIGINT, when everything in flight has been finished. Raises Refused."""
     if workers != 1:
         raise Refused(ONE_PROCESS if settings.postgres else "SQLite has one writer. " + ONE_PROCESS)
@@ -45,7 +47,8 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
             raise Refused("The database could not be brought to this version; a copy of it as it was lies beside it.")
     address = settings.public_url.rstrip("/") or f"http://{host}:{port}"
     click.echo(WELCOME.format(address=address))
-    _serve(config)
+    with WatchdogBeside() if watchdog else nullcontext():
+        _serve(config)
 
 
 def configuration(settings: Settings, *, host: str, port: int) -> "uvicorn.Config":

@@ -1,4 +1,4 @@
-"""Writes api.md, errors.md and settings.md out of the code; `tests/test_docs.py` fails when one is stale."""
+"""Writes api.md, errors.md, settings.md and texts.md out of the code; `tests/test_docs.py` fails when one is stale."""
 
 import importlib
 import pkgutil
@@ -12,9 +12,16 @@ from holdfast.app import DOORS
 from holdfast.errors import InvalidFields, Refusal
 from holdfast.openapi import answers
 from holdfast.settings import PREFIX, Settings
+from holdfast.texts import samples
 
 HERE = Path(__file__).parent
 MADE = "<!-- Made by `make docs`. -->\n\n"
+
+TEXTS = """Each with the longest values: names of 20 characters (longer ones are cut, in SMS alone), a link of 49, a reference of 11.
+After the encoding: units (at most 160 in `gsm7`, 134 in `ucs2`), then segments (at most 1 and 2; 2 more for an all-clear in the person's own words).
+A name in other letters makes the whole text `ucs2`: where it would be too long then, a shorter form goes out.
+An agreed code word is added when there is room.
+Operators put their own words over any of these with `PUT /api/v1/staff/texts/`, within the same limits."""
 
 WHO = {
     "anyone": "everybody",
@@ -56,11 +63,28 @@ def settings() -> str:
     )
 
 
-PAGES = {"api.md": api, "errors.md": errors, "settings.md": settings}
+def texts() -> str:
+    """One row a message, in each language, as long as it can become."""
+    rows = ["# Every message\n", TEXTS]
+    for language, ours in samples.OURS.items():
+        rows += [f"\n## {language}\n", "| Message | As an SMS | Latin name | Cyrillic name | E-mail: subject, text |", "|---|---|---|---|---|"]
+        rows += [_message(language, key.removeprefix("sms.")) for key in ours if key.startswith("sms.")]
+    return "\n".join([*rows, ""])
+
+
+PAGES = {"api.md": api, "errors.md": errors, "settings.md": settings, "texts.md": texts}
 
 
 def _kinds(kind: type[Refusal]) -> list[type[Refusal]]:
     return [kind, *(below for child in kind.__subclasses__() for below in _kinds(child))]
+
+
+def _message(language: str, key: str) -> str:
+    sms = [samples.sample(language, f"sms.{key}", name=name) for name in (samples.LATIN, samples.CYRILLIC)]
+    figures = [f"{one.encoding} {one.units}, {one.segments}" for one in sms]
+    subject, text = (len(samples.sample(language, f"email.{key}.{part}").text) for part in ("subject", "text"))
+    shown = sms[language in samples.NATIVE].text.replace("\n", " ")
+    return f"| `{key}` | {shown} | {figures[0]} | {figures[1]} | {subject}, {text} |"
 
 
 def _shown(value: Any) -> str:

@@ -104,8 +104,9 @@ async def find(tx: Tx, key: str) -> Standpoint | None:
 
 async def see(tx: Tx, standpoint: Standpoint) -> None:
     """Opening answers nothing: scanners open links. It is seen, and the person who called may know."""
-    await tx.run(COUNT, alarm_id=standpoint.alarm_id)
+    await cases.hold(tx, standpoint.alarm_id)
     if await tx.run(SEEN, helper_id=standpoint.helper_id):
+        await tx.run(COUNT, alarm_id=standpoint.alarm_id)
         await trail.record(tx, standpoint.alarm_id, "seen", helper=standpoint.helper_id)
 
 

@@ -15,6 +15,8 @@ Language = Annotated[Literal["en", "uk", "ru", "es", "de"], Meta(description="on
 ChosenName, Codeword = text(50, minimum=0), text(20, minimum=0)  # blank is null
 Pin = Annotated[str, Meta(pattern=r"^[0-9]{4,8}$", description="4 to 8 digits")]
 
+MACHINES_OWN = {"localtime", "Factory"}  # no zone of a person's
+
 UNKNOWN_ZONE = "Must be the name of a time zone, such as Europe/Kyiv."
 
 OF_PERSON = """
@@ -129,4 +131,4 @@ def _settings(changes: PreferenceChanges) -> dict[str, object]:
 
 @functools.cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - MACHINES_OWN

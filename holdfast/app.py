@@ -16,6 +16,7 @@ from holdfast.accounts.sessions import Sessions
 from holdfast.alarms import answering, pin, scenarios
 from holdfast.alarms.drill import last_drill
 from holdfast.alarms.routes import doors as alarm_doors
+from holdfast.alarms.scenario_routes import doors as scenario_doors
 from holdfast.alarms.stream import Streams
 from holdfast.alarms.stream import doors as stream_doors
 from holdfast.alarms.wording import Wording
@@ -30,6 +31,9 @@ from holdfast.music.routes import files as music_files
 from holdfast.profiles import service as profiles
 from holdfast.profiles.routes import doors as profile_doors
 from holdfast.settings import Settings
+from holdfast.staff.alarms import doors as staff_alarm_doors
+from holdfast.staff.deliveries import doors as staff_delivery_doors
+from holdfast.staff.texts import doors as text_doors
 from holdfast.support.chat import Chat
 from holdfast.support.routes import doors as room_doors
 from holdfast.support.routes import staff_doors as staff_chat_doors
@@ -47,6 +51,7 @@ DOORS = [
     music_doors,
     music_files,
     alarm_doors,
+    scenario_doors,
     stream_doors,
     link_doors,
     provider_doors,
@@ -54,6 +59,9 @@ DOORS = [
     room_doors,
     staff_chat_doors,
     chat_sockets,
+    staff_alarm_doors,
+    staff_delivery_doors,
+    text_doors,
     health.doors,
     reference_doors,
 ]

@@ -69,8 +69,9 @@ async def take(tx: Tx, alarm_id: int, means: Means) -> Case | None:
 
 
 async def look_into(tx: Tx, alarm: Alarm, means: Means) -> Case:
-    """`alarm` is held already."""
-    helpers, sent = await helpers_of(tx, alarm.id), await outbox.of_alarm(tx, alarm.id)
+    """`alarm` is held already. A new one has told nobody yet."""
+    new = alarm.tap_count == 1 and not alarm.answer
+    helpers, sent = ([], []) if new else (await helpers_of(tx, alarm.id), await outbox.of_alarm(tx, alarm.id))
     return Case(alarm, frozen(alarm.snapshot), helpers, sent, await Wording.load(tx), means)
 
 

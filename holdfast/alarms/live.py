@@ -13,8 +13,10 @@ from holdfast.delivery import outbox
 from holdfast.delivery.schemas import Standing
 from holdfast.http import Target
 
-COLUMNS = """target.id, target.user_id, target.drill, target.state, target.close_reason, target.version, target.snapshot, target.created_at,
-    target.grace_ends_at, target.next_step_at, holdfast_now() as now"""
+# A grace is over when its time is, whether or not a worker has come by.
+COLUMNS = """target.id, target.user_id, target.drill, target.close_reason,
+    case when target.state = 'grace' and target.grace_ends_at <= holdfast_now() then 'open' else target.state end as state,
+    target.version, target.snapshot, target.created_at, target.grace_ends_at, target.next_step_at, holdfast_now() as now"""
 
 OF_ALARM = Target(source="alarm", key="id", owner="user_id", columns=COLUMNS, into=Row, by_person=False)
 

@@ -23,13 +23,11 @@ TRIES = 2  # temporary failures, then the next channel
 LIVES = {"status": HOUR, "all_clear": 24 * HOUR, "closing": 24 * HOUR}  # every other message lives as long as its alarm
 
 ADD_HELPER = f"""
-    insert into alarm_helper (alarm_id, kind, person_id, position, name, relationship, language, ways, confirmed)
-    values (:alarm_id, :kind, :person_id, :position, :name, :relationship, :language, :ways, :confirmed)
+    insert into alarm_helper (alarm_id, kind, person_id, position, name, relationship, language, ways, confirmed, link_sha256)
+    values (:alarm_id, :kind, :person_id, :position, :name, :relationship, :language, :ways, :confirmed, :digest)
     returning {HELPER}"""  # noqa: S608 - constants
 
 FREEZE = "update alarm_helper set ways = :ways where id = :helper_id"
-
-SIGN = "update alarm_helper set link_sha256 = :digest where id = :helper_id"
 
 NEXT_CHANNEL = "update alarm_helper set next_channel_at = holdfast_now() + cast(:wait as bigint) where id = :helper_id"  # null: none is left
 
@@ -133,9 +131,9 @@ async def _join(tx: Tx, case: Case, person: Person) -> Helper:
     values = {"kind": person.kind, "person_id": person.id, "position": len(case.helpers), "language": person.language}
     names = {"name": person.name, "relationship": person.relationship, "confirmed": person.confirmed}
     ways = msgspec.json.encode(person.ways).decode()
-    helper = await tx.one(ADD_HELPER, Helper, alarm_id=case.alarm.id, ways=ways, **values, **names)
+    digest = case.means.links.digest(_seed(case, len(case.helpers)))
+    helper = await tx.one(ADD_HELPER, Helper, alarm_id=case.alarm.id, ways=ways, digest=digest, **values, **names)
     assert helper is not None  # noqa: S101 - an insert returns its row
-    await tx.run(SIGN, helper_id=helper.id, digest=case.means.links.digest(_seed(case, helper)))
     case.helpers.append(helper)
     return helper
 
@@ -204,7 +202,7 @@ def _written(case: Case, letter: _Letter) -> NewDelivery:
     alarm, helper, way = case.alarm, letter.helper, letter.way
     body = case.wording.written(letter.kind, way.channel, helper.language or case.snapshot.language, case.values(letter.step, **letter.values))
     if LINK in body.text:
-        body.link = _seed(case, helper)
+        body.link = _seed(case, helper.position)
     return NewDelivery(
         dedup_key=letter.key or outbox.dedup_key(alarm.id, letter.step, helper.id, way.channel, way.destination),
         alarm_id=alarm.id,
@@ -262,8 +260,9 @@ def _best(sent: Sequence[Standing]) -> Way | None:
     return Way(best.channel, best.destination) if best else None
 
 
-def _seed(case: Case, helper: Helper) -> str:
-    return case.means.links.seed("a", case.alarm.id, helper.id)
+def _seed(case: Case, position: int) -> str:
+    """A helper's position never changes, and no two in one alarm have the same."""
+    return case.means.links.seed("a", case.alarm.id, position)
 
 
 def _is_alone(case: Case, helper: Helper) -> bool:

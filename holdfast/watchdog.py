@@ -12,8 +12,10 @@ from msgspec import Struct
 from holdfast.clock import SECOND
 from holdfast.db import Database, open_database
 from holdfast.delivery.caps import Caps
+from holdfast.exporter import Exporter
 from holdfast.findings import Finding, look
 from holdfast.log import log
+from holdfast.metrics import Metrics
 from holdfast.paging import PAGE_LIMIT, Page, ask, make_pager
 from holdfast.pulse import BEATS, SILENT, STEP, Beat, Clocks, Moment, Pulse
 from holdfast.settings import Settings
@@ -45,6 +47,7 @@ class Watchdog:
         self._away_since: float | None = None
         self._pinged_at = moment.at - PING
         self.pages: dict[str, int] = {}
+        self._metrics = Metrics()
 
     async def run(self, stopped: asyncio.Event) -> None:
         while not stopped.is_set():
@@ -70,6 +73,11 @@ class Watchdog:
         await self._tell(moment.at)
         if self._is_well() and moment.at - self._pinged_at >= PING - 1:
             await self._ping(moment.at)
+
+    async def figures(self) -> str:
+        """For Prometheus. Raises what the database raises."""
+        async with (await self.opened()).read() as tx:
+            return await self._metrics.text(tx, pages=self.pages, stepped=self.clocks.stepped)
 
     async def close(self) -> None:
         if self.db:
@@ -173,9 +181,12 @@ async def _watch(settings: Settings, beside: int | None) -> None:
         asyncio.get_running_loop().add_signal_handler(stop, stopped.set)
     watchdog = Watchdog(settings, Moment.now())
     tasks = [asyncio.create_task(_end_with(beside, stopped))] if beside else []
+    exporter = await Exporter(watchdog.figures).start(settings.metrics_port) if settings.metrics_port else None
     try:
         await watchdog.run(stopped)
     finally:
+        if exporter:
+            exporter.close()
         for task in tasks:
             task.cancel()
         await watchdog.close()

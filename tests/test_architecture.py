@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "holdfast"
 LAYERS = [  # from the top; a module imports from its own layer's package or from below
-    {"__main__", "app", "auditing", "beside", "doctor", "findings", "paging", "pulse", "server", "watchdog", "worker"},
+    {"__main__", "app", "auditing", "beside", "doctor", "exporter", "findings", "paging", "pulse", "server", "watchdog", "worker"},
     {"web", "staff", "health", "openapi"},
     {"alarms", "support", "companion"},
     {"contacts", "profiles", "music", "delivery", "realtime"},

@@ -34,7 +34,7 @@ class Sms:
         url = urlsplit(settings.sms_url)
         account = f"{unquote(url.username or '')}:{unquote(url.password or '')}".encode()
         self._url = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
-        self._login = "Basic " + base64.b64encode(account).decode()
+        self._login = {"Authorization": "Basic " + base64.b64encode(account).decode()} if url.username else {}
         self._from, self._limit = settings.sms_from, settings.send_limit
         self._receipts = _receipt_address(settings, url)
         self._web = Web()
@@ -46,7 +46,7 @@ class Sms:
         form = {"To": message.destination, "From": self._from, "Body": message.text}
         if self._receipts:
             form["StatusCallback"] = f"{self._receipts}?ref={message.ref}"
-        headers = {"Authorization": self._login, "Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": message.ref}
+        headers = {**self._login, "Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": message.ref}
         try:
             content = urlencode(form).encode()
         except UnicodeEncodeError:

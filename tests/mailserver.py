@@ -110,7 +110,7 @@ async def listening(post: MailServer, *, host: str = "127.0.0.1", tls: ssl.SSLCo
 
 
 @asynccontextmanager
-async def speaking(speech: Speech, port: int = 0) -> AsyncIterator[int]:
+async def speaking(speech: Speech, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """The port of a server that speaks whatever it likes, or nothing at all."""
     connections: set[asyncio.StreamWriter] = set()
 
@@ -119,7 +119,7 @@ async def speaking(speech: Speech, port: int = 0) -> AsyncIterator[int]:
         with contextlib.suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
             await speech(reader, writer)
 
-    server = await asyncio.start_server(speak, "127.0.0.1", port)
+    server = await asyncio.start_server(speak, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

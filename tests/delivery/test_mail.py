@@ -1,6 +1,7 @@
 """One e-mail against real SMTP servers, good and bad: what is said of it afterwards is true."""
 
 import asyncio
+import gc
 from contextlib import nullcontext
 from email.policy import SMTP
 
@@ -123,6 +124,28 @@ async def test_a_server_that_drips_is_left_in_time():
         began = asyncio.get_running_loop().time()
         assert (await to(port, limit=1).send(message())).outcome == "temporary"
         assert asyncio.get_running_loop().time() - began < 3
+
+
+@pytest.mark.parametrize("greeting", ["", "220 here\r\n"])
+async def test_encryption_that_hangs_is_left_in_time_with_nothing_open(greeting):
+    """Once from the first byte, once after STARTTLS."""
+
+    async def hang(reader, writer):
+        writer.write(greeting.encode())
+        if greeting:
+            await reader.readline()
+            await talk(writer, "250-mail\r\n250 STARTTLS")
+            await reader.readline()
+            await talk(writer, "220 go")
+        await asyncio.sleep(60)
+
+    async with speaking(hang, host="127.0.0.2") as port:
+        url = f"smtp://127.0.0.2:{port}" if greeting else f"smtps://127.0.0.2:{port}"
+        mail = Mail(Settings(smtp_url=url, mail_from="care@help.example.org", send_limit=1))
+        began = asyncio.get_running_loop().time()
+        assert (await mail.send(message())).outcome == "temporary"
+        assert asyncio.get_running_loop().time() - began < 4
+    gc.collect()  # complains of a socket that was forgotten
 
 
 async def test_nobody_there_is_temporary():

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from holdfast import audit
 from holdfast.clock import DAY, MINUTE, SECOND
-from holdfast.contacts import channels
+from holdfast.contacts import channels, service
 from holdfast.contacts.numbers import DOUBTFUL, allowed
 from holdfast.contacts.schemas import Invited, Posted
 from holdfast.db import Tx
@@ -85,6 +85,7 @@ class _Invited(Struct):
 
 async def ask(tx: Tx, kind: Kind, contact_id: int, user_id: int, means: Means) -> list[Posted]:
     """Puts one message into the outbox for each channel of the contact that may get one; what may not is named with its reason."""
+    await service.lock(tx, user_id)  # two requests at once must not both find that nothing has been sent
     who = await preferences.preferences(tx, user_id)
     posted, texts = [], Messages(await overrides(tx))
     for row in await tx.all(CHANNELS, _Channel, contact_id=contact_id):

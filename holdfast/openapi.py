@@ -107,7 +107,7 @@ def _response(status: int, kind: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _types(door: Door) -> list[Any]:
-    return [door.body, *(part for kind in answers(door).values() for part in _parts(kind))]
+    return [None if door.forgiving else door.body, *(part for kind in answers(door).values() for part in _parts(kind))]
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:

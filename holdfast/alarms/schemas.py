@@ -9,7 +9,7 @@ from holdfast.delivery.caps import Caps
 from holdfast.delivery.links import Links
 from holdfast.fields import text
 
-LastWords, Note, Account = text(300), text(500), text(2000)
+LastWords, Note, Account = text(200), text(500), text(2000)
 
 State = Literal["grace", "open", "acknowledged", "closed"]
 Answer = Literal["calling", "coming", "cannot"]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from holdfast.accounts import service as accounts
 from holdfast.alarms import case as cases
 from holdfast.alarms import scenarios, sentences, telling, trail
-from holdfast.alarms.case import ALARM, Case
+from holdfast.alarms.case import Case
 from holdfast.alarms.schemas import Alarm, Called, Caller, Group, Means, Music, Scenario, Snapshot
 from holdfast.clock import SECOND
 from holdfast.contacts.schemas import Person
@@ -32,7 +32,7 @@ PRESS = f"""
             holdfast_now(), holdfast_now(), holdfast_now() + :life,
             holdfast_now() + cast(:grace as bigint), holdfast_now() + cast(:wait as bigint), :wait)
     on conflict (user_id, drill) where state in ('grace', 'open') do update set tap_count = alarm.tap_count + 1
-    returning {ALARM}"""  # noqa: S608 - constants
+    returning {cases.ALARM}"""  # noqa: S608 - constants
 
 KEEP = """
     update alarm

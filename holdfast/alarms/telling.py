@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.accounts import service as accounts
-from holdfast.alarms.case import HELPER, Case, ways_of
+from holdfast.alarms import case as cases
+from holdfast.alarms.case import Case, ways_of
 from holdfast.alarms.schemas import Group, Helper, Means
 from holdfast.clock import HOUR, SECOND
 from holdfast.contacts import service as contacts
@@ -25,7 +26,7 @@ LIVES = {"status": HOUR, "all_clear": 24 * HOUR, "closing": 24 * HOUR}  # every 
 ADD_HELPER = f"""
     insert into alarm_helper (alarm_id, kind, person_id, position, name, relationship, language, ways, confirmed, link_sha256)
     values (:alarm_id, :kind, :person_id, :position, :name, :relationship, :language, :ways, :confirmed, :digest)
-    returning {HELPER}"""  # noqa: S608 - constants
+    returning {cases.HELPER}"""  # noqa: S608 - constants
 
 FREEZE = "update alarm_helper set ways = :ways where id = :helper_id"
 

@@ -134,7 +134,7 @@ async def test_staff_escalate_by_hand(server, maya, olive, post):
     await settled(maya, "accepted")
     assert (await olive.post("/event/1/escalate/")).status == 200
     await post.arrived(2)
-    assert (await maya.post("/event/1/escalate/")).status == 404
+    assert (await maya.post("/event/1/escalate/")).status == 403
     await olive.post("/event/1/answer/", {"answer": "coming"})
     assert (await olive.post("/event/1/escalate/")).status == 409
 

@@ -20,10 +20,11 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Process:
-    """One `holdfast` command, started as an operator would."""
+    """One `holdfast` command, started as an operator would; `more` are settings, as LEASE="3"."""
 
-    def __init__(self, settings: Settings, post: MailServer | None, *command: str) -> None:
+    def __init__(self, settings: Settings, post: MailServer | None, *command: str, **more: str) -> None:
         given = {"DATA_DIR": str(settings.data_dir), "DATABASE_URL": settings.database_url, "SMTP_URL": post.url if post else "", "MAIL_FROM": FROM}
+        given |= {"SMS_FROM": "+15005550006"} | more
         self.command = command
         self._environment = {**os.environ, **{f"HOLDFAST_{name}": value for name, value in given.items()}, "PYTHONPATH": str(ROOT)}
         self._folder = settings.data_dir if not settings.postgres else ROOT / "tests"
@@ -39,6 +40,10 @@ class Process:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    @property
+    def id(self) -> int:
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -57,15 +62,15 @@ class Process:
 class ServerProcess(Process):
     """`holdfast serve`, and maya's device at it."""
 
-    def __init__(self, settings: Settings, post: MailServer | None, token: str) -> None:
+    def __init__(self, settings: Settings, post: MailServer | None, token: str, **more: str) -> None:
         self.address = f"http://127.0.0.1:{free_port()}"
-        super().__init__(settings, post, "serve", "--port", self.address.rpartition(":")[2])
+        super().__init__(settings, post, "serve", "--no-watchdog", "--port", self.address.rpartition(":")[2], **more)
         self._headers = {"Authorization": f"Token {token}"}
 
     async def start(self) -> None:
         await super().start()
         self.maya = httpx2.AsyncClient(base_url=f"{self.address}/api/v1", headers=self._headers, timeout=10)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 with contextlib.suppress(httpx2.TransportError):
                     if (await self.maya.get(f"{self.address}/readyz")).status_code == 200:
@@ -73,8 +78,8 @@ class ServerProcess(Process):
                 await asyncio.sleep(0.02)
 
     async def kill(self) -> None:
-        await self.maya.aclose()
         await super().kill()
+        await self.maya.aclose()
 
     async def stop(self) -> int:
         await self.maya.aclose()

@@ -8,13 +8,10 @@ import asyncpg
 import pytest
 from calling import IVAN, until
 from conftest import ENGINES
+from crowd import crowd
 from mailserver import mail_server
 from processes import Process, ServerProcess, running
 
-from holdfast.accounts import service as accounts
-from holdfast.db import open_database
-from holdfast.delivery.worker import SLOTS
-from holdfast.profiles import service as profiles
 from holdfast.settings import Settings
 
 PRESSES = 20
@@ -28,19 +25,7 @@ def engine(request):
 
 async def people(settings: Settings) -> list[str]:
     """Twenty more people with a contact each, as their tokens."""
-    db, tokens = await open_database(settings), []
-    async with db.write() as tx:
-        for n in range(PRESSES):
-            user_id = await accounts.register(tx, username=f"person{n}", email="p@example.org", password_hash="", is_staff=False)
-            await profiles.begin(tx, user_id)
-            tokens.append(await accounts.issue(tx, user_id, "u"))
-            await tx.run(
-                "insert into contact (user_id, name, phone, email, relationship, created_at) values (:user_id, 'Ivan', '1', :email, 'brother', 0)",
-                user_id=user_id,
-                email=f"ivan{n}@example.org",
-            )
-    await db.close()
-    return tokens
+    return [caller.token for caller in await crowd(settings, PRESSES, contacts=1, sms=False)]
 
 
 async def press_everywhere(servers: list[ServerProcess], tokens: list[str]) -> None:
@@ -69,7 +54,7 @@ async def test_twenty_alarms_are_sent_once_each_by_two_processes(fresh, beside):
             await press_everywhere([each for each in (first, second) if isinstance(each, ServerProcess)], tokens)
             rows = await until(lambda: _all(fresh.settings), 20)
             await asyncio.sleep(0.7)  # longer than a poll of either
-    assert Counter(letter.recipients[0] for letter in post.letters) == {f"ivan{n}@example.org": 1 for n in range(PRESSES)}
+    assert Counter(letter.recipients[0] for letter in post.letters) == {f"helper0.of{n}@example.org": 1 for n in range(PRESSES)}
     assert {row[:2] for row in rows} == {(1, 1)}
 
 
@@ -83,7 +68,7 @@ async def test_both_processes_take_their_part(fresh):
         async with running(quiet):
             await press_everywhere([quiet], tokens)
             async with running(*workers), asyncio.timeout(20):
-                while post.tried <= SLOTS:  # noqa: ASYNC110 - more at once than one of them can send
+                while post.tried <= fresh.settings.pool_email:  # noqa: ASYNC110 - more at once than one of them can send
                     await asyncio.sleep(0.05)
                 post.release.set()
                 rows = await until(lambda: _all(fresh.settings), 20)

@@ -7,13 +7,18 @@ import click
 from aiosmtplib import SMTPException
 from msgspec import Struct
 
+from holdfast.accounts import service as accounts
 from holdfast.alarms import scenarios
+from holdfast.clock import SECOND, Clock
 from holdfast.db import Database, open_database
 from holdfast.migrate import newest
 from holdfast.music import service as music
 from holdfast.outside.mail import Mail
+from holdfast.paging import make_pager
 from holdfast.profiles import service as profiles
-from holdfast.settings import Settings
+from holdfast.pulse import HEARD, SILENT
+from holdfast.settings import Refused, Settings
+from holdfast.watchdog import INTERVAL, LOOKED
 from holdfast.worker import NO_MAIL
 
 PATIENCE = 10.0  # seconds for the mail server: greeting, encryption, login
@@ -21,9 +26,16 @@ AUDIO = Path(music.__file__).parent / "tracks"
 
 
 class Finding(Struct):
+    """MISSING is what people who call for help depend on; `advice` is what their operator will miss on the day of need."""
+
     what: str
     line: str
-    needed: bool = True  # by people who call for help, and missing
+    needed: bool = True
+    advised: bool = False
+
+    @property
+    def verdict(self) -> str:
+        return "MISSING" if self.needed else "advice" if self.advised else "ok"
 
 
 def run(settings: Settings) -> int:
@@ -31,12 +43,12 @@ def run(settings: Settings) -> int:
     missing = 0
     for finding in asyncio.run(examine(settings)):
         missing += finding.needed
-        click.echo(f"{'MISSING' if finding.needed else 'ok':8} {finding.what:9} {finding.line}")
+        click.echo(f"{finding.verdict:8} {finding.what:9} {finding.line}")
     return int(missing > 0)
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    return [*await _database(settings), await _mail(settings), _model(settings)]
+    return [*await _database(settings), await _mail(settings), *_other_ways(settings), *_operator(settings), _watchdog(settings), _model(settings)]
 
 
 async def _database(settings: Settings) -> list[Finding]:
@@ -51,7 +63,8 @@ async def _database(settings: Settings) -> list[Finding]:
         version = await db.version()
         if version != newest():
             return [Finding("database", f"{kind} is at version {version or 'none'}, this program needs {newest()}. Run: holdfast migrate")]
-        return [Finding("database", f"{kind} at version {version}.", False), await _tracks(db), await _scenario(db)]
+        there = Finding("database", f"{kind} at version {version}.", False)
+        return [there, await _tracks(db), await _scenario(db), await _staff(db, settings), await _worker(db)]
     finally:
         await db.close()
 
@@ -73,7 +86,40 @@ async def _scenario(db: Database) -> Finding:
     return Finding("scenario", "The default scenario is gone: new people cannot call for help.")
 
 
+async def _staff(db: Database, settings: Settings) -> Finding:
+    async with db.read() as tx:
+        names = [member.username for member in await accounts.staff(tx)]
+    called = [entry.partition(":")[0] for entry in settings.on_call]
+    unknown = [name for name in called if name not in names]
+    if unknown:
+        return Finding("staff", f"{len(unknown)} of the {len(called)} in HOLDFAST_ON_CALL are no staff who can sign in.")
+    if not names:
+        return Finding("staff", "Nobody is on call: no alarm can be passed on to staff. Make an account: holdfast createadmin", False, True)
+    return Finding("staff", f"{len(called or names)} on call{'' if called else ', which is all staff'}.", False)
+
+
+async def _worker(db: Database) -> Finding:
+    """Counted by the database's clock, which wrote it."""
+    async with db.read() as tx:
+        age = await tx.value(HEARD)
+    if age is None or not -SILENT < age / SECOND < SILENT:
+        return Finding("worker", "Nobody delivers now. `holdfast serve` does, and `holdfast worker`.", False, True)
+    return Finding("worker", "Somebody delivers: heard of within the last seconds.", False)
+
+
+def _watchdog(settings: Settings) -> Finding:
+    try:
+        age = Clock()() / SECOND - (settings.data_dir / LOOKED).stat().st_mtime
+    except OSError:
+        age = None
+    if age is None or not 0 <= age + 1 < 6 * INTERVAL:
+        return Finding("watchdog", "Nobody watches from this data folder now. `holdfast serve` starts a watchdog.", False, True)
+    return Finding("watchdog", "It looked within the last minute.", False)
+
+
 async def _mail(settings: Settings) -> Finding:
+    if settings.senders == "sandbox":
+        return Finding("mail", "HOLDFAST_SENDERS=sandbox: every message is stored and none is sent. Nobody can be told.")
     if not settings.smtp_url:
         return Finding("mail", NO_MAIL)
     try:
@@ -81,6 +127,35 @@ async def _mail(settings: Settings) -> Finding:
     except (OSError, SMTPException, ValueError) as error:  # TimeoutError is an OSError
         return Finding("mail", f"The mail server of HOLDFAST_SMTP_URL does not take us: {_said(error)}.")
     return Finding("mail", "The mail server greets us, and takes our login where one is set.", False)
+
+
+def _other_ways(settings: Settings) -> list[Finding]:
+    """Nothing is sent to try them."""
+    ways = [Finding("sms", "An SMS service is set." if settings.sms_url else "No SMS service is set; people are told by e-mail alone.", False)]
+    if settings.cap_money_day and not settings.sms_price:
+        ways.append(Finding("sms", "HOLDFAST_CAP_MONEY_DAY has no effect without HOLDFAST_SMS_PRICE.", False, True))
+    if settings.apprise_channels:
+        ways.append(Finding("channels", f"{len(settings.apprise_channels)} more by Apprise.", False))
+    if settings.link_keys:
+        return [*ways, Finding("links", f"{len(settings.link_keys)} keys for the links in messages are set.", False)]
+    if settings.postgres:
+        line = "Their key lies in the data folder. With more than one machine each would need the same: HOLDFAST_LINK_KEYS."
+        return [*ways, Finding("links", line, False, True)]
+    return [*ways, Finding("links", "Their key lies in the data folder.", False)]
+
+
+def _operator(settings: Settings) -> list[Finding]:
+    page = Finding("operator", "Nobody is paged when alarms do not get out: HOLDFAST_OPERATOR_PAGE_URL.", False, True)
+    if settings.operator_page_url:
+        try:
+            make_pager(settings)
+            page = Finding("operator", "There is a way to page the operator.", False)
+        except Refused as refused:
+            page = Finding("operator", str(refused))
+    deadman = Finding("deadman", "The dead-man's switch is fed while all is well.", False)
+    if not settings.deadman_url:
+        deadman = Finding("deadman", "Nobody notices when this whole machine is gone: HOLDFAST_DEADMAN_URL.", False, True)
+    return [page, deadman]
 
 
 def _said(error: Exception) -> str:

@@ -13,6 +13,8 @@ SILENT = 15.0  # seconds; a worker writes every 5
 STEP = 2.0  # seconds by which clocks may part; alarm.md section 4
 SHOWN = 60.0  # seconds for which a step that is over is still a finding
 
+HEARD = "select holdfast_now() - max(at) from heartbeat"  # microseconds since anybody wrote
+
 BEATS = "select worker, at from heartbeat order by at desc limit 1000"
 
 

@@ -26,6 +26,7 @@ AWAY = 15.0  # seconds without an answer of the database until it counts as lost
 QUIET = 30.0  # seconds without a finding until it counts as over
 REPEAT = 900.0  # seconds until a finding that lasts is paged again
 PING, PING_LIMIT = 30.0, 5.0  # seconds between feeds of the dead-man's switch, and for one
+LOOKED = "watchdog"  # the file in the data folder whose age says when there was a look
 ORPHAN = 1.0  # seconds between looks whether the server that started us lives
 
 
@@ -71,6 +72,8 @@ class Watchdog:
             standing = self._standing.setdefault(finding.name, Standing(finding, moment.at))
             standing.finding, standing.seen_at = finding, moment.at
         await self._tell(moment.at)
+        with contextlib.suppress(OSError):  # no folder, no disk: neither stops the watch
+            (self._settings.data_dir / LOOKED).touch()
         if self._is_well() and moment.at - self._pinged_at >= PING - 1:
             await self._ping(moment.at)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from calling import FROM
 from mailserver import mail_server, speaking
+from msgspec import structs
 
+from holdfast.db import open_database
 from holdfast.doctor import examine
 from holdfast.settings import Settings
 
@@ -29,12 +31,54 @@ def told(settings: Settings, url: str = "") -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
+EVERYTHING = {
+    "SMS_URL": "https://me:secret@sms.example.org/Messages.json",
+    "SMS_FROM": "+4915112345678",
+    "OPERATOR_PAGE_URL": "https://pager.example.org/me",
+    "DEADMAN_URL": "https://alive.example.org/me",
+    "LINK_KEYS": "one,two",
+}
+LINES = ["database", "music", "scenario", "staff", "worker", "mail", "sms", "links", "operator", "deadman", "watchdog", "model"]
+
+
 async def test_with_everything_there_the_doctor_is_content(fresh, tmp_path):
+    settings = structs.replace(fresh.settings, data_dir=tmp_path)
+    db = await open_database(settings)
+    async with db.write() as tx:
+        await tx.run("insert into heartbeat (worker, at) values ('w', holdfast_now())")
+    await db.close()
+    (tmp_path / "watchdog").touch()
     async with mail_server() as post:
-        status, said = await run(tmp_path, "doctor", **told(fresh.settings, post.url))
+        status, said = await run(tmp_path, "doctor", **told(settings, post.url), **EVERYTHING)
         assert post.tried == 0
     assert status == 0, said
-    assert [line.split()[:2] for line in said.splitlines()] == [["ok", what] for what in ("database", "music", "scenario", "mail", "model")]
+    assert [line.split()[:2] for line in said.splitlines()] == [["ok", what] for what in LINES]
+    assert "1 on call, which is all staff." in said
+    assert "secret" not in said
+
+
+async def test_what_an_operator_will_miss_is_advised_and_is_no_failure(fresh, tmp_path):
+    async with mail_server() as post:
+        status, said = await run(tmp_path, "doctor", **told(fresh.settings, post.url), CAP_MONEY_DAY="5")
+    assert status == 0, said
+    advised = {line.split()[1] for line in said.splitlines() if line.startswith("advice")}
+    assert advised == {"worker", "sms", "operator", "deadman", "watchdog"} | ({"links"} if fresh.settings.postgres else set())
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"SENDERS": "sandbox"}, "MISSING  mail      HOLDFAST_SENDERS=sandbox: every message is stored and none is sent. Nobody can be told."),
+        ({"ON_CALL": "olive:+49151,maya"}, "MISSING  staff     1 of the 2 in HOLDFAST_ON_CALL are no staff who can sign in."),
+        ({"OPERATOR_PAGE_URL": "smtp://127.0.0.1"}, "MISSING  operator  HOLDFAST_OPERATOR_PAGE_URL must look like"),
+    ],
+)
+async def test_what_leads_nowhere_is_missing(fresh, tmp_path, given, line):
+    async with mail_server() as post:
+        status, said = await run(tmp_path, "doctor", **told(fresh.settings, post.url), **given)
+    assert status == 1
+    assert line in said
 
 
 async def test_without_a_mail_server_the_doctor_says_so_and_fails(fresh, tmp_path):

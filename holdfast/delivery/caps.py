@@ -18,8 +18,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from holdfast.clock import SECOND
-from holdfast.db import Sql, Tx
+from holdfast.clock import DAY, HOUR, MINUTE
+from holdfast.db import Tx
+from holdfast.delivery.counts import CROWD, FOR_USER, IN_THE_HOUR, SEGMENTS, SUMMARIES, TO
 from holdfast.delivery.schemas import LINK, PRIORITY, Kind, NewDelivery
 from holdfast.log import log
 from holdfast.settings import Settings
@@ -27,67 +28,12 @@ from holdfast.texts.segments import measured
 
 Cap = Literal["unconfirmed", "destination", "user", "hour", "money"]
 
-TEN_MINUTES, HOUR, DAY = 600 * SECOND, 3600 * SECOND, 86400 * SECOND
+TEN_MINUTES = 10 * MINUTE
 EXEMPT = 3  # alarms of a user in an hour whose first messages no count holds back
 UNCONFIRMED_ALARM, UNCONFIRMED_DAY = 1, 3  # SMS from one user to somebody who has not said yes
 TELLING = ("alarm", "summary")  # by these a helper hears that there is an alarm at all
 LAST = ("all_clear", "closing")  # owed to whoever was told: at most one for each telling
 LINK_KEY = len("/a/") + 22
-
-# An alarm that was taken back in its grace told nobody, so it uses up nothing.
-CROWD = """
-    select mine.drill,
-           sum(case when a.created_at > mine.created_at - cast(:hour as bigint) then 1 else 0 end) as in_an_hour,
-           sum(case when a.created_at > mine.created_at - cast(:ten_minutes as bigint) then 1 else 0 end) as in_ten_minutes
-      from alarm mine
-      join alarm a on a.user_id = mine.user_id and a.id <= mine.id and a.drill = mine.drill and coalesce(a.close_reason, '') <> 'cancelled'
-     where mine.id = :alarm_id and mine.user_id = :user_id
-     group by mine.drill"""
-
-# What has been sent or will be: not what was held back, nor what ended before anybody tried it.
-_SENT = "(d.state = 'pending' or d.attempt > 0)"
-
-SUMMARIES = f"""
-    select d.channel, d.destination, holdfast_now() as now,
-           max(case when d.state = 'pending' then d.next_at else coalesce(d.accepted_at, d.created_at) end) as at
-      from alarm a join delivery d on d.alarm_id = a.id
-     where a.user_id = :user_id and a.created_at > holdfast_now() - cast(:day as bigint) and d.kind = 'summary' and {_SENT}
-     group by d.channel, d.destination"""  # noqa: S608 - constants
-
-
-def _to(listed: str) -> str:
-    return f"""
-    select d.destination, count(*) as day,
-           sum(case when d.created_at > holdfast_now() - cast(:ten_minutes as bigint) then 1 else 0 end) as ten_minutes,
-           sum(case when a.user_id = :user_id and d.kind not in ('all_clear', 'closing') then 1 else 0 end) as of_user,
-           sum(case when d.alarm_id = cast(:alarm_id as bigint) and d.kind not in ('all_clear', 'closing') then 1 else 0 end) as of_alarm,
-           sum(case when d.alarm_id is null then 1 else 0 end) as asked
-      from delivery d left join alarm a on a.id = d.alarm_id
-     where d.channel = 'sms' and d.destination in ({listed}) and d.created_at > holdfast_now() - cast(:day as bigint) and {_SENT}
-     group by d.destination"""  # noqa: S608 - constants
-
-
-TO = Sql(
-    sqlite=_to("select value from json_each(:destinations)"),
-    postgres=_to("select value from json_array_elements_text(cast(:destinations as json))"),
-)
-
-FOR_USER = f"""
-    select (select count(*) from alarm a join delivery d on d.alarm_id = a.id
-             where a.user_id = :user_id and d.channel = 'sms' and d.created_at > holdfast_now() - cast(:day as bigint) and {_SENT})
-         + (select count(*) from contact c join contact_channel w on w.contact_id = c.id
-              join delivery d on d.channel = w.channel and d.destination = w.destination and d.contact_channel_id = w.id
-             where c.user_id = :user_id and d.channel = 'sms' and d.created_at > holdfast_now() - cast(:day as bigint) and {_SENT})"""  # noqa: S608 - constants
-
-# No more are looked at than it takes to know.
-IN_THE_HOUR = f"""
-    select count(*)
-      from (select 1 from delivery d
-             where d.channel = 'sms' and d.created_at > holdfast_now() - cast(:hour as bigint) and {_SENT} limit :most) sent"""  # noqa: S608 - constants
-
-SEGMENTS = f"""
-    select coalesce(sum(d.segments * (1 + d.ambiguous)), 0) from delivery d
-     where d.channel = 'sms' and d.created_at > holdfast_now() - cast(:day as bigint) and {_SENT}"""  # noqa: S608 - constants
 
 HOLD_BACK = """
     insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, step, channel, destination, body, priority,
@@ -199,7 +145,8 @@ async def summary_due(tx: Tx, crowd: Crowd, *, user_id: int, addresses: Collecti
     """
     if crowd.drill or crowd.first or crowd.in_ten_minutes == 1:
         return {address: Due() for address in addresses}
-    last = {(row.channel, row.destination): row for row in await tx.all(SUMMARIES, _Summary, user_id=user_id, day=DAY)}
+    rows = await tx.all(SUMMARIES, _Summary, user_id=user_id, addresses=json.dumps(list(addresses)), hour=HOUR)
+    last = {(row.channel, row.destination): row for row in rows}
     due = {}
     for address in addresses:
         before = last.get(address)

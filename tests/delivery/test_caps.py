@@ -1,10 +1,14 @@
 """Caps hold back SMS, never a record, and leave every helper one channel (alarm.md, section 12; security.md N1)."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
 
+import calling
 import pytest
+from calling import TRIGGER, count, trusts
+from mailserver import free_port
 from msgspec import structs
 
 from holdfast.clock import MINUTE, SECOND
@@ -295,7 +299,8 @@ async def test_an_act_costs_a_few_statements_however_many_it_tells(db):
             assert counting.count == 5
 
 
-async def test_1000_triggers_cost_bounded(db):
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_1000_alarms_cost_bounded(db):
     """A thousand alarms, each ended at once: what a number costs is bounded, and every one of them is on record."""
     sent = []
     async with db.write() as tx:
@@ -307,6 +312,26 @@ async def test_1000_triggers_cost_bounded(db):
                 sent += await act(tx, sms(kind=due.kind), alarm_id=alarm, first=crowd.first)
         assert await tx.value("select count(*) from alarm") == 1000
     assert sent == [None] * 4  # three first messages and one summary
+
+
+class TestOverHttp:
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        """An SMS service is set up, but it is not there."""
+        return {"sms_url": f"http://account:secret@127.0.0.1:{free_port()}/Messages.json", "sms_from": "+4915112345678"}
+
+    @pytest.mark.parametrize("engine", ["sqlite"])
+    async def test_1000_triggers_cost_bounded(self, server, maya):
+        await trusts(maya, calling.IVAN)
+
+        async def press_many(times: int) -> set[tuple[int, str]]:
+            answers = [await maya.post(TRIGGER) for _ in range(times)]
+            return {(answer.status, answer.headers["location"]) for answer in answers}
+
+        found = await asyncio.gather(*[press_many(200) for _ in range(5)])
+        assert set().union(*found) == {(200, "/api/v1/event/1/")}
+        assert await count(server, "alarm") == 1
+        assert await count(server, "delivery", "channel = 'sms' and (state = 'pending' or attempt > 0)") == 1
 
 
 async def test_a_link_is_measured_as_it_will_be_sent():

@@ -18,6 +18,7 @@ ERRORS = {
     401: "No live token.",
     403: "Not allowed.",
     404: "Not there, or not yours: the same answer.",
+    406: "Asked for without the header that it needs.",
     413: "The body is larger than 64 KiB.",
     415: "The body is not JSON.",
     429: "Too many attempts; Retry-After says how long to wait.",

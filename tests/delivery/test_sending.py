@@ -56,23 +56,21 @@ async def test_the_live_state_follows_the_truth(maya, post):
     await post.trying()
     sending = await state(maya)
     post.release.set()
-    done = await settled(maya, "accepted")
-    assert sending == {
-        "id": 1,
-        "state": "open",
-        "close_reason": None,
-        "version": sending["version"],
-        "created_at": sending["created_at"],
-        "expires_at": sending["expires_at"],
-        "line": "A message to Ivan is being sent.",
-        "helpers": [
-            {"name": "Ivan", "relationship": "brother", "channels": [{"channel": "email", "state": "leased", "problem": None}]},
-            {"name": "Olga", "relationship": "friend", "channels": []},
-        ],
-    }
+    done = await until(lambda: _email_of_ivan(maya, "accepted"))
+    ivan, olga = sending["helpers"]
+    assert (sending["state"], sending["close_reason"], sending["line"]) == ("open", None, "A message to Ivan is being sent.")
+    assert {"channel": "email", "state": "leased", "problem": None} in ivan["channels"]
+    assert not {"accepted", "delivered"} & {channel["state"] for helper in (ivan, olga) for channel in helper["channels"]}
+    assert {channel["channel"] for channel in olga["channels"]} <= {"sms"}
     assert done["version"] > sending["version"]
     assert done["line"] == "A message to Ivan has gone out."
-    assert done["helpers"][0]["channels"] == [{"channel": "email", "state": "accepted", "problem": None}]
+
+
+async def _email_of_ivan(person, wanted):
+    """The live state once it is so."""
+    seen = await state(person)
+    channels = seen["helpers"][0]["channels"]
+    return seen if {"channel": "email", "state": wanted, "problem": None} in channels else None
 
 
 async def test_a_repeat_sends_nothing_more(server, maya, post):
@@ -89,7 +87,8 @@ async def test_a_bad_address_and_a_refused_one_stop_nobody_else(server, maya, po
     people = [{**IVAN, "name": name, "phone": f"+38050123456{n}", "email": f"{name}@example.org"} for n, name in enumerate(("anna", "ivan", "olga"))]
     await trusts(maya, *people)
     async with server.db.write() as tx:
-        await tx.run("update contact set email = :email where name = 'anna'", email="anna@example.org\r\nBcc: all@example.org")
+        spoilt = "update contact_channel set destination = :to where channel = 'email' and contact_id = (select id from contact where name = 'anna')"
+        await tx.run(spoilt, to="anna@example.org\r\nBcc: all@example.org")
     post.rcpt["ivan@example.org"] = "550 nobody"
     await maya.get(TRIGGER)
     done = await settled(maya, "accepted", "failed")
@@ -105,7 +104,7 @@ async def test_what_fails_for_everybody_is_said(maya, post):
     await trusts(maya, IVAN)
     post.rcpt["ivan@example.org"] = "550 nobody"
     await maya.get(TRIGGER)
-    assert (await settled(maya, "failed"))["line"] == "Nobody could be reached by e-mail. You can call somebody you trust."
+    assert (await settled(maya, "failed"))["line"] == "Nobody could be reached. You can call somebody you trust."
 
 
 async def test_a_server_that_drops_every_letter_gets_three_copies_that_are_one(server, maya, post, monkeypatch):
@@ -122,7 +121,7 @@ async def test_after_a_minute_without_a_message_it_is_said(server, maya, post):
     post.rcpt["ivan@example.org"] = "451 later"
     await maya.get(TRIGGER)
     await server.turn_clock(61)
-    assert (await state(maya))["line"] == "No message has gone out yet. The server keeps trying; calling somebody you trust may be quicker."
+    assert (await state(maya))["line"] == ("No message has gone out yet, and the server keeps trying. You can call somebody you trust.")
 
 
 async def test_an_alarm_ends_by_itself_and_nothing_is_sent_after_that(server, maya, post):
@@ -132,12 +131,12 @@ async def test_an_alarm_ends_by_itself_and_nothing_is_sent_after_that(server, ma
     await server.turn_clock(7201)
     await until(lambda: count(server, "alarm", "close_reason = 'expired' and closed_at is not null"))
     post.rcpt.clear()
-    assert await count(server, "alarm_audit", "kind = 'expired' and n = 2") == 1
+    assert await count(server, "alarm_audit", "kind = 'expired'") == 1
     ended = await settled(maya, "cancelled", "failed")
     assert (ended["state"], ended["close_reason"], ended["line"]) == (
         "closed",
         "expired",
-        "This alarm has ended. Another press calls for help again.",
+        "This alarm has ended by itself. Another press calls for help again.",
     )
     await asyncio.sleep(0.7)  # longer than a poll
     assert post.letters == []

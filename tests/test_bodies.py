@@ -63,19 +63,19 @@ async def refusals(client: Any, token: str, body: bytes) -> set[tuple[int, bytes
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-async def test_what_is_no_json_object_is_one_400_everywhere_and_stores_nothing(server, client, maya):
-    await prepare(server, maya)
+async def test_what_is_no_json_object_is_one_400_everywhere_and_stores_nothing(server, client, olive):
+    await prepare(server, olive)
     before = await everything(server)
     table = [(NO_JSON, "The request body is not valid JSON."), (NO_OBJECT, "The request body must be a JSON object.")]
     for bodies, sentence in table:
         for title, body in bodies.items():
             expected = {(400, json.dumps({"error": sentence}, separators=(",", ":")).encode())}
-            assert await refusals(client, maya.token, body) == expected, title
+            assert await refusals(client, olive.token, body) == expected, title
     twice = b'{"age": 1, "username": "a", "music": 1, "age": 2}'
-    assert await refusals(client, maya.token, twice) == {(400, b'{"error":"The request body names a field twice."}')}
+    assert await refusals(client, olive.token, twice) == {(400, b'{"error":"The request body names a field twice."}')}
     too_deep = (400, b'{"error":"The request body is nested too deeply."}')
     for levels in (31, 32, 200, 800):
-        found = await refusals(client, maya.token, b'{"username": ' + b"[" * levels + b"]" * levels + b"}")
+        found = await refusals(client, olive.token, b'{"username": ' + b"[" * levels + b"]" * levels + b"}")
         assert found == {too_deep} if levels > 31 else too_deep not in found, levels
     assert await everything(server) == before
 

@@ -62,7 +62,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         Meta(description="Secrets that sign the links in messages: the first signs, all are valid. Empty: one is made and kept in the data folder."),
     ] = ()
     operator_page_url: Annotated[
-        str, Meta(description="Where the operator is paged: an Apprise address, smtp(s)://...?to=, or http(s):// for a JSON webhook.")
+        str,
+        Meta(
+            description="Where the operator is paged: smtp(s)://...?to=, http(s):// for a JSON webhook, ntfy(s)://host/topic, or an Apprise address."
+        ),
     ] = ""
     deadman_url: Annotated[str, Meta(description="Fetched every 30 s while all is well.")] = ""
     metrics_port: Annotated[int, Meta(ge=0, le=65535, description="Port on 127.0.0.1 for Prometheus, served by the watchdog. 0: none.")] = 0
@@ -129,6 +132,8 @@ def _check(settings: Settings) -> None:
             problems.append("HOLDFAST_SMTP_URL must look like smtp://user:password@host:587 or smtps://host:465.")
         if not is_sender(settings.mail_from):
             problems.append("HOLDFAST_MAIL_FROM is needed beside HOLDFAST_SMTP_URL, as Care line <care@example.org>.")
+    if settings.sms_url and not _is_private(settings.sms_url):
+        problems.append("HOLDFAST_SMS_URL must begin with https://, unless it is on this machine.")
     if settings.sms_url and not settings.sms_from:
         problems.append("HOLDFAST_SMS_FROM is needed beside HOLDFAST_SMS_URL.")
     if settings.lease <= settings.send_limit + 1:
@@ -156,6 +161,11 @@ def _check_production(settings: Settings) -> list[str]:
     if "*" in settings.trusted_proxies:
         problems.append("HOLDFAST_TRUSTED_PROXIES must name addresses, not *.")
     return problems
+
+
+def _is_private(url: str) -> bool:
+    where = urlsplit(url)
+    return where.scheme == "https" or (where.scheme == "http" and where.hostname in LOOPBACK)
 
 
 def is_sender(address: str) -> bool:

@@ -9,7 +9,7 @@ import uvloop
 from holdfast.alarms.jobs import chores
 from holdfast.alarms.schemas import Helpline, Means
 from holdfast.clock import SECOND
-from holdfast.contacts.jobs import forget_the_removed
+from holdfast.contacts.jobs import forget_the_removed, note_refusal
 from holdfast.db import Database, open_database
 from holdfast.delivery.caps import Caps
 from holdfast.delivery.links import Links
@@ -38,7 +38,7 @@ def make_worker(db: Database, settings: Settings) -> tuple[Worker, Means]:
     means = Means(
         list(found), links, Caps.of(settings), settings.on_call, settings.sms_countries, settings.fallback_after, settings.grace_max, _helplines
     )
-    return Worker(db, found, [*chores(means), forget_the_removed], settings, links), means
+    return Worker(db, found, [*chores(means), forget_the_removed], settings, links, note_refusal), means
 
 
 def senders(settings: Settings) -> dict[str, Sender]:

@@ -23,6 +23,7 @@ MOVING = {
     "delivery",
     "delivery_attempt",
     "heartbeat",
+    "audit_anchor",
 }  # what changes beside a request: uses noted, deliveries tried
 
 MATRIX = yaml.safe_load((Path(__file__).parent / "authz.yaml").read_text(encoding="utf-8"))

@@ -141,10 +141,11 @@ async def _join(tx: Tx, case: Case, person: Person) -> Helper:
 
 async def _started(tx: Tx, case: Case, helper: Helper, wait: int) -> list[Way]:
     """The channels that are begun with; the others follow unless one of these reaches the person."""
-    ways, at_once = _in_order(case, helper), case.scenario.start_channels
-    if len(ways) > at_once:
+    ways = _in_order(case, helper)
+    at_once = [way for way in ways if not way.former][: case.scenario.start_channels]
+    if len(at_once) < sum(not way.former for way in ways):
         await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=wait + case.means.fallback_after * SECOND)
-    return ways[:at_once]
+    return at_once + [way for way in ways if way.former]  # an address that somebody else may have replaced never waits
 
 
 async def _corrected(tx: Tx, case: Case, helper: Helper, ways: list[Way]) -> list[Way]:
@@ -188,15 +189,14 @@ async def _put(tx: Tx, case: Case, letters: Sequence[_Letter]) -> int:
     exempt = case.crowd is not None and case.crowd.first
     verdicts = await caps.judged(tx, case.means.caps, planned, user_id=case.alarm.user_id, alarm_id=case.alarm.id, first=exempt)
     held = {new.dedup_key: cap for (_, new), cap in zip(texts, verdicts, strict=True) if cap}
-    count = 0
+    added = await outbox.add(tx, *(new for new in written if new.dedup_key not in held))
+    added |= {new.dedup_key for _, new in texts if new.dedup_key in held and await caps.hold_back(tx, new, held[new.dedup_key])}
     for letter, new in zip(letters, written, strict=True):
-        cap = held.get(new.dedup_key)
-        if await (caps.hold_back(tx, new, cap) if cap else outbox.add(tx, new)):
-            count += 1
-            state: State = "failed" if cap else "pending"
-            problem = "capped" if cap else None
+        if new.dedup_key in added:
+            state: State = "failed" if new.dedup_key in held else "pending"
+            problem = "capped" if new.dedup_key in held else None
             case.sent.append(Standing(letter.helper.id, new.channel, new.destination, state, problem, 0, kind=new.kind, step=new.step))
-    return count
+    return len(added)
 
 
 def _written(case: Case, letter: _Letter) -> NewDelivery:

@@ -37,9 +37,9 @@ LINK_KEY = len("/a/") + 22
 
 HOLD_BACK = """
     insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, step, channel, destination, body, priority,
-                          state, error_class, next_at, deadline_at, created_at)
+                          provider, state, error_class, next_at, deadline_at, created_at)
     values (:ref, :dedup_key, :alarm_id, :alarm_helper_id, :contact_channel_id, :kind, :step, :channel, :destination, :body, :priority,
-            'failed', 'capped', holdfast_now(), :deadline_at, holdfast_now())
+            :cap, 'failed', 'capped', holdfast_now(), :deadline_at, holdfast_now())
     on conflict (dedup_key) do nothing"""
 
 
@@ -176,7 +176,7 @@ async def hold_back(tx: Tx, new: NewDelivery, cap: Cap) -> bool:
     values = msgspec.structs.asdict(new) | {"ref": secrets.token_hex(16), "body": msgspec.json.encode(new.body).decode()}
     for unused in ("wait", "segments"):
         values.pop(unused)
-    added = bool(await tx.run(HOLD_BACK, priority=PRIORITY[new.kind], **values))
+    added = bool(await tx.run(HOLD_BACK, priority=PRIORITY[new.kind], cap=cap, **values))
     if added:
         tx.after_commit(functools.partial(log.warning, "sms_held_back", reason=cap, alarm_id=new.alarm_id))
     return added

@@ -19,12 +19,36 @@ SPREAD = 0.2  # of the backoff, either way: what failed together must not come b
 LONGEST_OBEYED = 300  # seconds that a provider may ask us to wait
 MOST_AMBIGUOUS = 3  # copies; a server that drops the line after DATA would otherwise collect 120 of them
 
-ADD = """
-    insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, step, channel, destination, body, priority,
-                          segments, state, next_at, longest_wait, deadline_at, created_at)
-    values (:ref, :dedup_key, :alarm_id, :alarm_helper_id, :contact_channel_id, :kind, :step, :channel, :destination, :body, :priority,
-            :segments, 'pending', holdfast_now() + cast(:wait as bigint), cast(:wait as bigint), :deadline_at, holdfast_now())
-    on conflict (dedup_key) do nothing"""
+_NEW = """ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, step, channel, destination, body, priority, segments,
+           deadline_at"""
+
+
+def _add(rows: str) -> str:
+    """All in one statement: an alarm adds one for each person and channel."""
+    return f"""
+    insert into delivery ({_NEW}, longest_wait, state, next_at, created_at)
+    select {_NEW}, wait, 'pending', holdfast_now() + wait, holdfast_now() from {rows} where true
+    on conflict (dedup_key) do nothing
+    returning dedup_key"""  # noqa: S608 - constants
+
+
+ADD = Sql(
+    sqlite=_add(
+        """(select json_extract(value, '$.ref') as ref, json_extract(value, '$.dedup_key') as dedup_key,
+                   json_extract(value, '$.alarm_id') as alarm_id, json_extract(value, '$.alarm_helper_id') as alarm_helper_id,
+                   json_extract(value, '$.contact_channel_id') as contact_channel_id, json_extract(value, '$.kind') as kind,
+                   json_extract(value, '$.step') as step, json_extract(value, '$.channel') as channel,
+                   json_extract(value, '$.destination') as destination, json_extract(value, '$.body') as body,
+                   json_extract(value, '$.priority') as priority, json_extract(value, '$.segments') as segments,
+                   json_extract(value, '$.deadline_at') as deadline_at, json_extract(value, '$.wait') as wait
+              from json_each(:rows))"""
+    ),
+    postgres=_add(
+        """json_to_recordset(cast(:rows as json)) as row (ref text, dedup_key text, alarm_id bigint, alarm_helper_id bigint,
+               contact_channel_id bigint, kind text, step integer, channel text, destination text, body text, priority integer,
+               segments integer, deadline_at bigint, wait bigint)"""
+    ),
+)
 
 
 def _of_free_rows(change: str, condition: str) -> Sql:
@@ -122,17 +146,22 @@ IS_TOO_FAR = f"select 1 from delivery where {_TOO_FAR} limit 1"  # noqa: S608 - 
 SHORTEN = _of_free_rows("next_at = holdfast_now() + longest_wait", _TOO_FAR)
 
 
+class _Added(Struct):
+    dedup_key: str
+
+
 class Finished(Struct):
     """`stirs`: the alarm has ended meanwhile, or a receipt knows better, so somebody may be owed another message."""
 
     stirs: bool
 
 
-async def add(tx: Tx, new: NewDelivery) -> bool:
-    """False when it was there already. Nothing is sent before the transaction has been committed."""
-    made = {"ref": secrets.token_hex(16), "body": msgspec.json.encode(new.body).decode(), "priority": PRIORITY[new.kind]}
-    values = msgspec.structs.asdict(new) | made
-    return bool(await tx.run(ADD, **values))
+async def add(tx: Tx, *new: NewDelivery) -> set[str]:
+    """The keys of those that were not there already. Nothing is sent before the transaction has been committed."""
+    if not new:
+        return set()
+    rows = msgspec.json.encode([_row(one) for one in new]).decode()
+    return {row.dedup_key for row in await tx.all(ADD, _Added, rows=rows)}
 
 
 async def of_alarm(tx: Tx, alarm_id: int) -> list[Standing]:
@@ -204,6 +233,14 @@ async def tidy(tx: Tx, channels: Iterable[str]) -> int:
     for channel in channels:
         await tx.run(SHORTEN, channel=channel)
     return await tx.run(EXPIRE)
+
+
+def _row(new: NewDelivery) -> dict[str, object]:
+    return msgspec.structs.asdict(new) | {
+        "ref": secrets.token_hex(16),
+        "body": msgspec.json.encode(new.body).decode(),
+        "priority": PRIORITY[new.kind],
+    }
 
 
 def dedup_key(alarm_id: int, step: int, helper_id: int, channel: str, destination: str) -> str:

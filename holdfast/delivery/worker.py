@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from holdfast.clock import HOUR, SECOND
-from holdfast.db import Database
+from holdfast.db import Database, Tx
 from holdfast.delivery import outbox
 from holdfast.delivery.links import Links
 from holdfast.delivery.outbox import Finished
@@ -34,6 +34,7 @@ LIVE = """
 DIE = "delete from heartbeat where worker = :worker or at < holdfast_now() - cast(:forgotten as bigint)"
 
 Chore = Callable[[Database], Awaitable[None]]
+Refused = Callable[[Tx, str, str, str | None], Awaitable[None]]  # channel, destination, the provider's code
 
 
 class Pool:
@@ -66,10 +67,15 @@ class Pool:
 class Worker:
     """One in each process that delivers. Losing it loses nothing: its leases end, and another takes them up."""
 
-    def __init__(self, db: Database, senders: Mapping[str, Sender], chores: Sequence[Chore], settings: Settings, links: Links) -> None:
-        """`chores` are looked after every TIDY seconds, and at once after a `hurry`; they must find out cheaply whether there is anything to do."""
+    def __init__(
+        self, db: Database, senders: Mapping[str, Sender], chores: Sequence[Chore], settings: Settings, links: Links, refused: Refused
+    ) -> None:
+        """`chores` are looked after every TIDY seconds, and at once after a `hurry`; they must find out cheaply whether there is anything to do.
+
+        `refused` hears, in the transaction that writes it down, of an address that a provider will not take.
+        """
         self.name = secrets.token_hex(8)
-        self._db, self._chores, self._settings, self._links = db, chores, settings, links
+        self._db, self._chores, self._settings, self._links, self._refused = db, chores, settings, links, refused
         slots = {"email": settings.pool_email, "sms": settings.pool_sms}
         self._pools = {channel: Pool(sender, slots.get(channel, SLOTS)) for channel, sender in senders.items()}
         self._haste = asyncio.Event()
@@ -169,6 +175,8 @@ class Worker:
         while True:
             try:
                 async with self._db.write(alarm=True) as tx:
+                    if sent.outcome == "permanent":
+                        await self._refused(tx, delivery.channel, delivery.destination, sent.code)
                     return await outbox.finish(tx, self.name, delivery, sent)
             except Exception as error:
                 self._complain(error)

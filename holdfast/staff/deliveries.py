@@ -53,7 +53,7 @@ HELD = "select kind, alarm_id from delivery where id = :delivery_id"
 TOUCH = "update alarm set version = version + 3 where id = :alarm_id and (state <> 'closed' or cast(:is_last_word as boolean))"
 
 STOPPED = """
-    select 1 from delivery d join opt_out o on o.channel = d.channel and o.destination = d.destination
+    select 1 from delivery d join opt_out o on o.channel = d.channel and o.destination = lower(d.destination)
      where d.id = :delivery_id"""
 
 # No receipt of the time before may end it; what may have arrived then stays so.

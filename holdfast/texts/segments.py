@@ -8,6 +8,7 @@ BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 EXTENDED = frozenset("\f^{}\\[~]|€")  # an escape before each: two units
+KNOWN = BASIC | EXTENDED
 ONE = {"gsm7": 160, "ucs2": 70}  # units of a text that goes alone
 JOINED = {"gsm7": 153, "ucs2": 67}  # units of each part of several, beside the header that joins them
 
@@ -20,10 +21,13 @@ class Measured(NamedTuple):
 
 def measured(text: str) -> Measured:
     """A character of two units is never torn apart between two parts."""
-    encoding: Encoding = "gsm7" if set(text) <= BASIC | EXTENDED else "ucs2"
-    sizes = [_size(character, encoding) for character in text]
-    units = sum(sizes)
-    return Measured(encoding, units, 1 if units <= ONE[encoding] else _parts(sizes, JOINED[encoding]))
+    characters = set(text)
+    encoding: Encoding = "gsm7" if characters <= KNOWN else "ucs2"
+    double = [character for character in characters if _size(character, encoding) == 2]
+    units = len(text) + sum(map(text.count, double))
+    if units <= ONE[encoding]:
+        return Measured(encoding, units, 1)
+    return Measured(encoding, units, _parts([_size(character, encoding) for character in text], JOINED[encoding]))
 
 
 def cut(text: str, units: int) -> str:

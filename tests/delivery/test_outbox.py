@@ -36,7 +36,7 @@ async def put(db: Database, key: str = "one", *, lives: int = 7200 * SECOND, kin
             body=Body("Subject", "Text"),
             deadline_at=deadline,
         )
-        return await outbox.add(tx, new)
+        return bool(await outbox.add(tx, new))
 
 
 async def claim(db: Database, worker: str = "a", free: int = 8) -> list[Leased]:

@@ -11,6 +11,7 @@ from webserver import answer, providing
 
 from holdfast.clock import SECOND
 from holdfast.db import open_database
+from holdfast.contacts.jobs import note_refusal
 from holdfast.delivery import outbox, worker
 from holdfast.delivery.links import Links
 from holdfast.delivery.schemas import LINK, Body, NewDelivery
@@ -45,7 +46,7 @@ class Post:
 
     async def work(self, chores=(), given=None, **settings):
         decided = structs.replace(self.settings, **settings)
-        made = Worker(self.db, senders(decided) if given is None else given, chores, decided, Links(decided))
+        made = Worker(self.db, senders(decided) if given is None else given, chores, decided, Links(decided), note_refusal)
         self.workers.append(made)
         made.start()
         return made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from holdfast.db import Tx
@@ -15,13 +17,13 @@ __all__ = ["LANGUAGES", "Values", "Wording", "channels", "known", "listed", "pag
 class Wording(Messages):
     """The texts with the operator's own words over them, as they stand in one transaction."""
 
-    _letters: dict[tuple[str, str, str | None, bytes], Letter]
+    def __init__(self, overrides: Mapping[tuple[str, str], str] | None = None) -> None:
+        super().__init__(overrides)
+        self._letters: dict[tuple[str, str, str | None, bytes], Letter] = {}  # many people are told the same
 
     @classmethod
     async def load(cls, tx: Tx) -> Wording:
-        wording = cls(await overrides(tx))
-        wording._letters = {}  # many people are told the same
-        return wording
+        return cls(await overrides(tx))
 
     def written(self, kind: str, channel: str, language: str | None, values: Values) -> Body:
         """`text` holds LINK where it leads somewhere; the caller adds the seed of that link."""

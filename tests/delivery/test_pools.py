@@ -10,8 +10,8 @@ from msgspec import structs
 from webserver import answer, providing
 
 from holdfast.clock import SECOND
-from holdfast.db import open_database
 from holdfast.contacts.jobs import note_refusal
+from holdfast.db import open_database
 from holdfast.delivery import outbox, worker
 from holdfast.delivery.links import Links
 from holdfast.delivery.schemas import LINK, Body, NewDelivery

@@ -22,9 +22,11 @@ check: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/compare.py
+	$(BIN)/python bench/alarm.py
 
 faults: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -rP
+	$(BIN)/python tests/faults/kill_at_random.py
 	$(BIN)/python tests/faults/companion_litellm.py
 
 fuzz: $(VENV)/.test

@@ -1,12 +1,11 @@
 """Two processes on one PostgreSQL: each message is sent by one of them."""
 
 import asyncio
-import signal
 from collections import Counter
 
 import asyncpg
 import pytest
-from calling import IVAN, until
+from calling import until
 from conftest import ENGINES
 from crowd import crowd
 from mailserver import mail_server
@@ -75,39 +74,6 @@ async def test_both_processes_take_their_part(fresh):
                 assert [await worker.stop() for worker in workers] == [0, 0]
     assert len(post.letters) == PRESSES
     assert len({row[2] for row in rows}) == 2
-
-
-@pytest.mark.slow
-async def test_a_stopped_process_that_comes_back_changes_nothing(fresh):
-    """SIGSTOP in mid-send for longer than a lease: another sends the same letter, and the late result stays with its attempt."""
-    async with mail_server() as post:
-        quiet = ServerProcess(fresh.settings, None, fresh.tokens["maya"])
-        zombie, heir = (Process(fresh.settings, post, "worker") for _ in range(2))
-        async with running(quiet, zombie):
-            post.data = "hold"
-            await quiet.trusts(IVAN)
-            await quiet.press()
-            await post.trying()
-            zombie.signal(signal.SIGSTOP)
-            async with running(heir):
-                post.data = "250 OK"
-                await post.arrived(1, 40)
-                await quiet.becomes("accepted")
-                post.release.set()
-                zombie.signal(signal.SIGCONT)
-                late = await until(lambda: _value(fresh.settings, "select detail from delivery_attempt where n = 1 and detail is not null"))
-    assert late.startswith("late: ")
-    assert await _value(fresh.settings, "select fence || state from delivery") == "2accepted"
-    assert await _value(fresh.settings, "select outcome from delivery_attempt where n = 1") == "lease_lost"
-    assert len({letter.message["Message-ID"] for letter in post.letters}) == 1
-
-
-async def _value(settings: Settings, sql: str) -> str:
-    connection = await asyncpg.connect(settings.database_url)
-    try:
-        return str(await connection.fetchval(sql) or "")
-    finally:
-        await connection.close()
 
 
 async def _all(settings: Settings) -> list[tuple[int, int, str]]:

@@ -21,6 +21,7 @@ def main() -> int:
         return UNUSABLE
     for one in service:
         one.retry = 0  # the outbox repeats, and nobody beside it
+        one.socket_read_timeout = task["limit"] + GRACE  # its own "false" after 4 s would hide that the message may have left
     sys.stdout.buffer.write(BEGUN)
     sys.stdout.buffer.flush()
     return TRUE if service.notify(body=task["body"], title=task["title"], body_format="text", interpret_escapes=False) else FALSE

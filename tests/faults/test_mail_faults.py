@@ -62,8 +62,10 @@ async def saying(data: str) -> AsyncIterator[str]:
 @asynccontextmanager
 async def hanging_in_starttls() -> AsyncIterator[str]:
     """Offers it, agrees to it, and says nothing more."""
+    writers = set()
 
     async def speak(reader, writer):
+        writers.add(writer)
         writer.write(b"220 hello\r\n")
         while line := await reader.readline():
             if line.upper().startswith(b"EHLO"):
@@ -71,13 +73,15 @@ async def hanging_in_starttls() -> AsyncIterator[str]:
             elif line.upper().startswith(b"STARTTLS"):
                 writer.write(b"220 go on\r\n")
                 await reader.read()
-                await asyncio.sleep(60)
 
     server = await asyncio.start_server(speak, "127.0.0.2", 0)  # not an address that is spoken to in clear
     try:
         yield f"smtp://127.0.0.2:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

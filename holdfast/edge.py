@@ -267,7 +267,7 @@ async def _forgiven(ask: Ask, shape: type[msgspec.Struct], receive: Any) -> msgs
 def _query(ask: Ask) -> dict[str, Any]:
     """Numbers, true and false are what they look like; of a name that is sent twice the last one counts. Raises Invalid."""
     try:
-        sent = dict(parse_qsl(ask.scope["query_string"].decode("latin-1"), max_num_fields=FORM_FIELDS))
+        sent = dict(parse_qsl(ask.scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=FORM_FIELDS))
     except ValueError:
         raise Invalid("The query names too many parameters.") from None
     truths = {"true": True, "false": False}

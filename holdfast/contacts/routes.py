@@ -105,7 +105,7 @@ async def change_contact(ask: Ask, draft: Draft[ContactChanges]) -> ContactView:
     who=own_contact,
     target=changing.OF_CONTACT,
     body=Removal,
-    answers={200: ContactView, 403: Problem, 404: Problem, 429: Problem},
+    answers={200: ContactView, 400: FieldProblems | Problem, 403: Problem, 404: Problem, 429: Problem},
 )
 async def remove_contact(ask: Ask, removal: Removal) -> ContactView:
     """Remove a contact. Without the password, a confirmed address is still told for a day: `channels` are those that are."""

@@ -50,7 +50,7 @@ class TextView(Struct):
 doors = Doors("/api/v1/staff/texts", tag="Staff")
 
 
-@doors.get("/", who=staff, query=TextsQuery, answers={200: list[TextView], 403: Problem})
+@doors.get("/", who=staff, query=TextsQuery, answers={200: list[TextView], 400: FieldProblems | Problem, 403: Problem})
 async def list_texts(ask: Ask, query: TextsQuery) -> list[TextView]:
     """Every text of a message, of one language or of all, with its preview."""
     async with ask.db.read() as tx:

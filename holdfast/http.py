@@ -39,13 +39,18 @@ class Actor(Struct, frozen=True):
     is_staff: bool
     token_id: int
     mark: str  # the first 8 hex digits of the token's digest: what a log may hold of a person
+    alarm_only: bool = False
 
 
 class Policy(Struct, frozen=True):
-    """Who may pass a door. `missing` is the one 404 for somebody else's id and for an id that does not exist."""
+    """Who may pass a door. `missing` is the one 404 for somebody else's id and for an id that does not exist.
+
+    `alarm_only`: whether the token of a lock screen is enough.
+    """
 
     name: Literal["anyone", "signed_in", "own_or_staff", "staff", "staff_or_missing"]
     missing: str = "Not found"
+    alarm_only: bool = False
 
 
 anyone = Policy("anyone")
@@ -53,8 +58,8 @@ signed_in = Policy("signed_in")
 staff = Policy("staff")
 
 
-def own_or_staff(missing: str) -> Policy:
-    return Policy("own_or_staff", missing)
+def own_or_staff(missing: str, *, alarm_only: bool = False) -> Policy:
+    return Policy("own_or_staff", missing, alarm_only)
 
 
 def staff_or_missing(missing: str) -> Policy:
@@ -85,6 +90,8 @@ def authorize(actor: Actor | None, policy: Policy, user_id: int | None) -> None:
         return
     if actor is None:
         raise Unauthorized
+    if actor.alarm_only and not policy.alarm_only:
+        raise Forbidden
     if policy.name == "signed_in" or (policy.name in ("staff", "staff_or_missing") and actor.is_staff):
         return
     if policy.name == "staff_or_missing":

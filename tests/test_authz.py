@@ -74,9 +74,13 @@ async def tokens_of(server: Server, maya: Person, sam: Person, olive: Person) ->
     return {**spoilt, **people, **ended}
 
 
-async def ticket(server: Server) -> str:
+async def fresh(server: Server, relation: str) -> str | None:
+    """A token of maya's that is good for one cell: a ticket is spent, and the tokens of lock screens can be ended by what is asked."""
+    kind = {"ticket": "w", "ticket, other room": "w", "alarm token": "a"}.get(relation)
+    if kind is None:
+        return None
     async with server.db.write() as tx:
-        return await accounts.issue(tx, 1, "w", room_id=1)
+        return await accounts.issue(tx, 1, kind, room_id=1 if kind == "w" else None)
 
 
 async def last_audit(server: Server) -> int:
@@ -99,7 +103,7 @@ async def test_the_authz_matrix(server, client, maya, sam, olive):
     alarm, tokens, wrong = await prepare(server, maya), await tokens_of(server, maya, sam, olive), []
     before = None
     for cell in cells():
-        token = await ticket(server) if cell.relation.startswith("ticket") else tokens.get(cell.relation, maya.token)
+        token = await fresh(server, cell.relation) or tokens.get(cell.relation, maya.token)
         refused = cell.verdict not in ("ok", "audited")
         before = (before or await everything(server)) if refused else None
         last = await last_audit(server)
@@ -130,7 +134,7 @@ async def audit_faults(server: Server, cell: Cell, last: int) -> list[str]:
 async def test_strangers_learn_nothing(client, sam):
     """Of the ids 1 to 200 three exist: a stranger's answers are the same to the byte, headers included. Of the doors that write, 20 ids."""
     for door, row in MATRIX["doors"].items():
-        if row["kind"] != "personal":
+        if row["kind"] not in ("personal", "press"):
             continue
         method, path = door.split(" ", 1)
         seen = set()

@@ -25,6 +25,12 @@ class Credentials(Struct):
     password: Any | UnsetType = UNSET
 
 
+class AlarmToken(Struct):
+    """Good for pressing, for seeing that alarm, and for taking it back in its grace; for nothing else."""
+
+    token: str
+
+
 class SignedIn(Struct):
     token: str
 

@@ -9,11 +9,18 @@ from holdfast.accounts import tokens
 from holdfast.clock import DAY, HOUR, MINUTE, SECOND
 from holdfast.db import Tx
 
-LIVES: dict[tokens.Kind, tuple[int, int]] = {"u": (30 * DAY, 14 * DAY), "o": (12 * HOUR, 30 * MINUTE), "w": (60 * SECOND, 60 * SECOND)}
+LIVES: dict[tokens.Kind, tuple[int, int]] = {
+    "u": (30 * DAY, 14 * DAY),
+    "o": (12 * HOUR, 30 * MINUTE),
+    "w": (60 * SECOND, 60 * SECOND),
+    "a": (365 * DAY, 365 * DAY),  # on a lock screen, where nobody signs in again before the night it is needed
+}
 LIVE_TOKENS = 100  # a user; the oldest go
 MEMORY = 90 * DAY  # how long an ended token still marks a device that has logged in before
 
 ACCOUNT = "select id, username, password_hash, is_staff, disabled_at is not null as disabled from account where username_key = :key"
+
+END_ALARM_TOKENS = "update token set revoked_at = holdfast_now() where account_id = :account_id and kind = 'a' and revoked_at is null"
 
 STAFF = "select id, username, email from account where is_staff and disabled_at is null order by id"
 
@@ -133,6 +140,12 @@ async def ticket(tx: Tx, account_id: int, token_id: int, room_id: int | None) ->
 async def hold_tokens(tx: Tx, account_id: int, until: int) -> None:
     """A token does not expire while its user's alarm is live (alarm.md, section 1 rule 6)."""
     await tx.run(HOLD, account_id=account_id, until=until)
+
+
+async def end_alarm_tokens(tx: Tx, account_id: int) -> None:
+    """A telephone is lost: what lay on its lock screen opens nothing any more."""
+    await tx.run(END_ALARM_TOKENS, account_id=account_id)
+    await audit.record(tx, actor_id=account_id, user_id=account_id, action="alarm_tokens_ended")
 
 
 async def knows_device(tx: Tx, account_id: int, token: str) -> bool:

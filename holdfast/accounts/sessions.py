@@ -47,7 +47,7 @@ class Sessions:
         if row is None:
             return NOBODY
         token_id, parent, kind, room, unused_for, actor_id, username, is_staff, owner = row[:TOKEN_COLUMNS]
-        actor = Actor(actor_id, username, bool(is_staff), parent or token_id, digest[:4].hex())
+        actor = Actor(actor_id, username, bool(is_staff) and kind != "a", parent or token_id, digest[:4].hex(), kind == "a")
         if kind == "w":
             return await self._spend(ask.door, Found(actor, owner, None), token_id, room)
         if unused_for > MINUTE:

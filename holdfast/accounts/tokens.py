@@ -7,13 +7,13 @@ import string
 import zlib
 from typing import Literal
 
-Kind = Literal["u", "o", "w"]  # user, operator, one-time WebSocket ticket
+Kind = Literal["u", "o", "w", "a"]  # user, operator, one-time WebSocket ticket, alarm-only
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 RANDOM, CHECK = 30, 6
 
-_header = re.compile(r"(?i:token) +(hf_[uow]_[0-9A-Za-z]{36})").fullmatch
+_header = re.compile(r"(?i:token) +(hf_[uowa]_[0-9A-Za-z]{36})").fullmatch
 
 
 def new(kind: Kind) -> str:

@@ -34,7 +34,9 @@ RECORDED = 5.0  # seconds; alarm.md section 1 rule 2: after that an honest 503, 
 
 doors = Doors(PLACE, tag="Event", alarm=True)
 caller = own_or_staff("User or UserInfo not found")
+presser = own_or_staff("User or UserInfo not found", alarm_only=True)
 owner = own_or_staff("Alarm not found")
+watcher = own_or_staff("Alarm not found", alarm_only=True)
 answers = {200: Called, 403: Problem, 404: Problem, 503: Problem}
 found = {404: Problem, 503: Problem}
 on_duty = {403: Problem, **found}
@@ -56,7 +58,7 @@ class Page(Struct):
     live: bool = False
 
 
-@doors.post("/trigger/{user_id}/", who=caller, target=scenarios.OF_CALLER, body=Trigger, forgiving=True, answers=answers | {400: FieldProblems})
+@doors.post("/trigger/{user_id}/", who=presser, target=scenarios.OF_CALLER, body=Trigger, forgiving=True, answers=answers | {400: FieldProblems})
 async def press(ask: Ask, wanted: Trigger) -> Answer:
     """Call for help: whoever the scenario names is told. With `grace_seconds` it can be taken back for so long.
 
@@ -65,7 +67,7 @@ async def press(ask: Ask, wanted: Trigger) -> Answer:
     return await _trigger(ask, grace=wanted.grace_seconds, scenario_id=wanted.scenario)
 
 
-@doors.get("/trigger/{user_id}/", who=caller, target=scenarios.OF_CALLER, answers=answers)
+@doors.get("/trigger/{user_id}/", who=presser, target=scenarios.OF_CALLER, answers=answers)
 async def trigger(ask: Ask) -> Answer:
     """Call for help: whoever the scenario names is told. A repeat while the alarm is open is the same alarm. No body is read."""
     return await _trigger(ask)
@@ -105,7 +107,7 @@ async def get_history(ask: Ask, page: Page) -> History:
         return await live.history(tx, ask.user_id, page.before_id, page.limit, live=page.live)
 
 
-@doors.get("/{alarm_id}/", who=owner, target=live.OF_ALARM, answers={200: AlarmView, 304: None, 404: Problem})
+@doors.get("/{alarm_id}/", who=watcher, target=live.OF_ALARM, answers={200: AlarmView, 304: None, 404: Problem})
 async def get_alarm(ask: Ask) -> Answer:
     """The live state: for each person and channel what is true now. Its version is the ETag."""
     async with ask.db.read(alarm=True) as tx:
@@ -116,7 +118,7 @@ async def get_alarm(ask: Ask) -> Answer:
 
 @doors.post(
     "/{alarm_id}/stop/",
-    who=owner,
+    who=watcher,
     target=live.OF_ALARM,
     body=StopAlarm,
     bare=True,
@@ -124,6 +126,8 @@ async def get_alarm(ask: Ask) -> Answer:
 )
 async def stop(ask: Ask, given: StopAlarm) -> Stopped:
     """Within the grace nobody is told; later exactly those who were told hear the all-clear. A second stop answers the same."""
+    if ask.actor.alarm_only and ask.target.state != "grace":
+        raise Forbidden
     if ask.actor.id == ask.user_id and ask.target.state in ("open", "acknowledged"):
         await pin.check(ask.db, ask.state.reception.passwords, ask.state.pins, ask.user_id, given.pin)
     async with recorded_in_time(ask.db) as tx:

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from holdfast.alarms import live
-from holdfast.alarms.routes import PLACE, owner
+from holdfast.alarms.routes import PLACE, watcher
 from holdfast.alarms.schemas import AlarmView
 from holdfast.edge import encode
 from holdfast.errors import Refusal
@@ -43,7 +43,7 @@ class Streams:
         self.seats: Seats[Stream] = Seats()
 
 
-@doors.get("/{alarm_id}/stream/", who=owner, target=live.OF_ALARM, answers={200: None, 404: Problem, 406: Problem})
+@doors.get("/{alarm_id}/stream/", who=watcher, target=live.OF_ALARM, answers={200: None, 404: Problem, 406: Problem})
 async def stream_alarm(ask: Ask) -> Response:
     """The live state as server-sent events named `alarm`, now and within a second of every change, until the alarm has ended."""
     if TYPE not in (ask.header(b"accept") or ""):

@@ -92,7 +92,7 @@ class ServerProcess(Process):
         for person in people:
             assert (await self.maya.patch("/user/edit/contact/me/", json=person)).status_code == 201
 
-    async def becomes(self, state: str, problem: str | None = None, *, alarm: int = 1, seconds: float = 40) -> None:
+    async def becomes(self, state: str, problem: str | None = None, *, alarm: int = 1, seconds: float = 60) -> None:
         """Waits for the state of the only delivery to the only person. Raises TimeoutError."""
 
         async def there() -> bool:

@@ -38,7 +38,7 @@ async def told(serve, post):
     post.rcpt["anna@example.org"] = "550 no such user"
     await serve.trusts(IVAN, ANNA)
     assert (await serve.press()).status_code == 200
-    await post.arrived(1)
+    await post.arrived(1, 60)
     await settled(serve)
 
 
@@ -49,7 +49,7 @@ async def settled(serve):
             channel["state"] in ("accepted", "failed") for helper in helpers for channel in helper["channels"] if channel["channel"] == "email"
         )
 
-    await until(there, 40)
+    await until(there, 60)
 
 
 async def test_killed_inside_the_trigger_nothing_of_it_exists(fresh, serve, post):
@@ -60,7 +60,7 @@ async def test_killed_inside_the_trigger_nothing_of_it_exists(fresh, serve, post
             assert await value(fresh.settings, f"select count(*) from {table}") == 0, table
         await serve.start()
         assert (await serve.press()).headers["location"].startswith("/api/v1/event/")
-        await post.arrived(1)
+        await post.arrived(1, 60)
         await asyncio.sleep(0.5)
     assert len(post.letters) == 1
 
@@ -75,7 +75,7 @@ async def test_killed_inside_an_escalation_the_step_runs_once(fresh, serve, post
         assert await value(fresh.settings, "select step from alarm") == 0
         assert await count(fresh.settings, "delivery", "step = 1") == 0
         await serve.start()
-        await post.arrived(2)
+        await post.arrived(2, 60)
         await asyncio.sleep(1.5)  # longer than a round of chores
         assert await value(fresh.settings, "select step from alarm") == 1
         assert await count(fresh.settings, "alarm_audit", "kind = 'step'") == 1
@@ -92,7 +92,7 @@ async def test_killed_inside_a_stop_the_all_clear_reaches_exactly_those_told(fre
         await serve.start()
         for _ in range(2):
             assert (await serve.maya.post("/event/1/stop/")).json() == {"result": "all_clear", "told": ["Ivan"]}
-        await post.arrived(2)
+        await post.arrived(2, 60)
         await asyncio.sleep(0.5)
     assert post.recipients == ["ivan@example.org"] * 2
     assert await count(fresh.settings, "alarm_audit", "kind = 'all_clear'") == 1
@@ -107,7 +107,7 @@ async def test_killed_inside_an_expiry_there_is_one_closing_message(fresh, serve
             await serve.kill()
         assert await value(fresh.settings, "select state from alarm") == "open"
         await serve.start()
-        await post.arrived(2)
+        await post.arrived(2, 60)
         await asyncio.sleep(1.5)
         assert await value(fresh.settings, "select close_reason from alarm") == "expired"
         assert await count(fresh.settings, "delivery", "kind = 'closing'") == 1

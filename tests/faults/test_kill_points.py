@@ -53,7 +53,7 @@ async def test_killed_before_anybody_took_it_the_first_attempt_comes_at_once(fre
         await quiet.kill()
     async with listening(post), running(serve):
         started = time.time()
-        await post.arrived(1, 20)
+        await post.arrived(1, 60)
         await serve.becomes("accepted")
     assert len(post.letters) == 1
     assert post.letters[0].at - started < 2 + LATE
@@ -73,13 +73,13 @@ async def test_killed_between_claim_and_send_another_worker_sends_it_once(fresh,
         async with speaking(mute, post.port):
             await serve.trusts(IVAN)
             assert (await serve.press()).status_code == 200
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await called.wait()
             await serve.kill()
             killed = time.time()
         async with listening(post), running(heir):
-            await post.arrived(1, within(lease) + 5)
-            await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 20)
+            await post.arrived(1, within(lease) + 30)
+            await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 60)
             assert await heir.stop() == 0
     assert len(post.letters) == 1
     assert post.letters[0].at - killed < within(lease)
@@ -93,17 +93,17 @@ async def test_killed_between_the_providers_250_and_our_finish_the_copy_is_the_s
         await serve.trusts(IVAN)
         post.data = "hold"
         assert (await serve.press()).status_code == 200
-        await post.trying(20)
+        await post.trying(60)
         async with unwritable(fresh.settings):
             post.data = "250 OK"
             post.release.set()
-            await post.arrived(1)
+            await post.arrived(1, 60)
             await asyncio.sleep(0.1)
             await serve.kill()
         assert await attempts(fresh.settings) == [None]
         await serve.start()
-        await post.arrived(2, within(lease) + 5)
-        await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 20)
+        await post.arrived(2, within(lease) + 30)
+        await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 60)
         await asyncio.sleep(0.5)
     assert len(post.letters) == 2
     assert len({letter.message["Message-ID"] for letter in post.letters}) == 1
@@ -124,7 +124,7 @@ async def test_killed_between_the_services_201_and_our_finish_the_second_sms_is_
         async with running(serve):
             await serve.trusts(SMS_ONLY)
             assert (await serve.press()).status_code == 200
-            await until(lambda: _some(provider.asked), 20)
+            await until(lambda: _some(provider.asked), 60)
             async with unwritable(fresh.settings):
                 answering.set()
                 await asyncio.sleep(0.2)
@@ -145,19 +145,19 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing(fresh, pos
         post.data = "hold"
         await quiet.trusts(IVAN)
         await quiet.press()
-        await post.trying(20)
+        await post.trying(60)
         zombie.signal(signal.SIGSTOP)
         stopped = time.monotonic()
         async with running(heir):
             post.data = "250 OK"
-            await post.arrived(1, within(lease) + 5)
-            await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 20)
+            await post.arrived(1, within(lease) + 30)
+            await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 60)
             await asyncio.sleep(max(0, lease[0] * 2 - (time.monotonic() - stopped)))
             before = await ask(fresh.settings, "select * from delivery")
             post.release.set()
             zombie.signal(signal.SIGCONT)
             late = "select detail from delivery_attempt where n = 1 and detail is not null"
-            detail = await until(lambda: value(fresh.settings, late), 20)
+            detail = await until(lambda: value(fresh.settings, late), 60)
             assert await ask(fresh.settings, "select * from delivery") == before
     assert detail.startswith("late: ")
     assert await attempts(fresh.settings) == ["lease_lost", "accepted"]
@@ -180,8 +180,8 @@ async def test_killed_between_commit_and_answer_and_repeated_it_is_one_alarm(fre
                 assert await count(fresh.settings, "alarm", "state = 'open'") == 1
                 await serve.start()
                 assert (await serve.press()).status_code == 200
-                await post.arrived(number + 1, 30)
-                await until(lambda: _all_accepted(fresh.settings), 30)
+                await post.arrived(number + 1, 60)
+                await until(lambda: _all_accepted(fresh.settings), 60)
             assert await count(fresh.settings, "alarm") == number + 1
             assert await count(fresh.settings, "alarm", "tap_count = 2") == number + 1
             assert await count(fresh.settings, "delivery") == number + 1
@@ -197,10 +197,10 @@ async def killed_in_postgres(serve, settings) -> bool:
         await holder.execute(SLOW_COMMIT)
         await holder.execute("select pg_advisory_lock(77)")
         press = asyncio.create_task(serve.press())
-        await until(lambda: value(settings, "select 1 from pg_locks where not granted and locktype = 'advisory'"), 20)
+        await until(lambda: value(settings, "select 1 from pg_locks where not granted and locktype = 'advisory'"), 60)
         serve.signal(signal.SIGSTOP)
         await holder.execute("select pg_advisory_unlock(77)")
-        await until(lambda: value(settings, "select 1 from alarm where state = 'open'"), 20)
+        await until(lambda: value(settings, "select 1 from alarm where state = 'open'"), 60)
         await serve.kill()
         with pytest.raises(httpx2.TransportError):
             await press

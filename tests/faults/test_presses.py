@@ -53,7 +53,7 @@ async def test_fifty_presses_on_fifty_lines_are_one_alarm(fresh, serve, post):
     answers = await asyncio.gather(*(press(number) for number in range(50)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
-    await post.arrived(2, 30)
+    await post.arrived(2, 60)
     await asyncio.sleep(0.5)
     assert await ask(fresh.settings, "select id, tap_count from alarm") == [(1, 50)]
     assert post.recipients == ["anna@example.org", "ivan@example.org"]
@@ -63,10 +63,10 @@ async def test_the_same_key_after_the_end_is_the_same_answer_and_nothing_new(fre
     await serve.trusts(IVAN)
     key = {"Idempotency-Key": "one press"}
     first = await serve.maya.post("/event/trigger/me/", headers=key)
-    await post.arrived(1, 30)
-    await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 30)
+    await post.arrived(1, 60)
+    await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 60)
     await serve.maya.post("/event/1/stop/")
-    await post.arrived(2, 30)
+    await post.arrived(2, 60)
     again = await asyncio.gather(*(serve.maya.post("/event/trigger/me/", headers=key) for _ in range(10)))
     assert {answer.content for answer in again} == {first.content}
     await asyncio.sleep(0.5)
@@ -76,21 +76,21 @@ async def test_the_same_key_after_the_end_is_the_same_answer_and_nothing_new(fre
 async def test_a_contact_that_is_edited_while_the_alarm_lives_does_not_move_it(fresh, serve, post):
     await serve.trusts(IVAN)
     await serve.press()
-    await post.arrived(1, 30)
-    await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 30)
+    await post.arrived(1, 60)
+    await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 60)
     assert (await serve.maya.patch("/user/edit/contact/me/", json={**IVAN, "email": "ivan@elsewhere.example.org"})).status_code == 200
     await ask(fresh.settings, "update alarm set next_step_at = 1")
-    await post.arrived(2, 30)
+    await post.arrived(2, 60)
     assert post.recipients == ["ivan@example.org"] * 2
     await serve.press()
-    await post.arrived(3, 30)
+    await post.arrived(3, 60)
     assert post.letters[2].recipients == ["ivan@elsewhere.example.org"]
 
 
 async def test_scanners_that_open_every_link_answer_nothing(fresh, serve, post):
     await serve.trusts(IVAN, ANNA)
     await serve.press()
-    await post.arrived(2, 30)
+    await post.arrived(2, 60)
     async with httpx2.AsyncClient(timeout=20) as scanner:
         opened = await asyncio.gather(*(scanner.request(method, url) for url in links(serve, post) * 3 for method in ("GET", "HEAD")))
     assert {page.status_code for page in opened} <= {200, 405}
@@ -102,15 +102,15 @@ async def test_scanners_that_open_every_link_answer_nothing(fresh, serve, post):
 async def test_of_two_answers_at_once_the_last_counts_and_a_refusal_brings_the_next_step(fresh, serve, post):
     await serve.trusts(IVAN)
     await serve.press()
-    await post.arrived(1, 30)
-    await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 30)
+    await post.arrived(1, 60)
+    await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 60)
     (url,) = links(serve, post)
     assert await asyncio.gather(*(answer(url, said) for said in ("calling", "coming"))) == [303, 303]
     last = json.loads(await value(fresh.settings, "select data from alarm_audit where kind = 'answer' order by n desc limit 1"))
     assert (await state(serve))["state"] == "acknowledged"
     assert (await state(serve))["helpers"][0]["answer"] == last["answer"]
     assert await answer(url, "cannot") == 303
-    await until(lambda: count(fresh.settings, "alarm", "step = 1 and state = 'open'"), 30)
+    await until(lambda: count(fresh.settings, "alarm", "step = 1 and state = 'open'"), 60)
     assert await count(fresh.settings, "alarm_audit", "kind = 'step'") == 1
 
 
@@ -118,16 +118,16 @@ async def test_an_answer_during_a_send_stops_what_follows_it(fresh, serve, post)
     """Ivan answers while the letter to Anna is at the mail server: it is sent once, and no step comes after it."""
     await serve.trusts(IVAN)
     await serve.press()
-    await post.arrived(1, 30)
-    await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 30)
+    await post.arrived(1, 60)
+    await until(lambda: count(fresh.settings, "delivery", "state = 'accepted'"), 60)
     post.data = "hold"
     await serve.trusts(ANNA)
     await serve.press()
-    await until(lambda: _held(post), 30)
+    await until(lambda: _held(post), 60)
     assert await answer(links(serve, post)[0], "calling") == 303
     post.data = "250 OK"
     post.release.set()
-    await until(lambda: count(fresh.settings, "delivery", "destination = 'anna@example.org' and kind = 'alarm' and state = 'accepted'"), 40)
+    await until(lambda: count(fresh.settings, "delivery", "destination = 'anna@example.org' and kind = 'alarm' and state = 'accepted'"), 60)
     await asyncio.sleep(ROUND)
     assert await count(fresh.settings, "alarm", "state = 'acknowledged' and step = 0") == 1
     assert await count(fresh.settings, "delivery", "kind = 'alarm' and attempt > 1") == 0

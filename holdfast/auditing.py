@@ -22,7 +22,7 @@ def run(settings: Settings, anchors: Sequence[str]) -> int:
     if len(verified.flaws) > SHOWN:
         click.echo(f"... and {len(verified.flaws) - SHOWN} more.")
     if not verified.flaws:
-        click.echo(f"The audit is whole: {verified.rows} rows of {verified.chains} alarms, {verified.anchors} anchors.")
+        click.echo(f"The audit is whole. Rows: {verified.rows}. Alarms: {verified.chains}. Anchors: {verified.anchors}.")
         if verified.unhashed:
             click.echo(f"{verified.unhashed} rows are from a version that made no hashes.")
     return int(bool(verified.flaws))

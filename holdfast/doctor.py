@@ -19,7 +19,7 @@ from holdfast.profiles import service as profiles
 from holdfast.pulse import HEARD, SILENT
 from holdfast.settings import Refused, Settings
 from holdfast.watchdog import INTERVAL, LOOKED
-from holdfast.worker import NO_MAIL
+from holdfast.worker import NO_EMAIL, NO_MAIL
 
 PATIENCE = 10.0  # seconds for the mail server: greeting, encryption, login
 AUDIO = Path(music.__file__).parent / "tracks"
@@ -121,7 +121,8 @@ async def _mail(settings: Settings) -> Finding:
     if settings.senders == "sandbox":
         return Finding("mail", "HOLDFAST_SENDERS=sandbox: every message is stored and none is sent. Nobody can be told.")
     if not settings.smtp_url:
-        return Finding("mail", NO_MAIL)
+        others = bool(settings.sms_url or settings.apprise_channels)
+        return Finding("mail", NO_EMAIL if others else NO_MAIL, not others, others)
     try:
         await Mail(settings).check(PATIENCE)
     except (OSError, SMTPException, ValueError) as error:  # TimeoutError is an OSError
@@ -131,7 +132,7 @@ async def _mail(settings: Settings) -> Finding:
 
 def _other_ways(settings: Settings) -> list[Finding]:
     """Nothing is sent to try them."""
-    ways = [Finding("sms", "An SMS service is set." if settings.sms_url else "No SMS service is set; people are told by e-mail alone.", False)]
+    ways = [Finding("sms", "An SMS service is set." if settings.sms_url else "No SMS service is set.", False)]
     if settings.cap_money_day and not settings.sms_price:
         ways.append(Finding("sms", "HOLDFAST_CAP_MONEY_DAY has no effect without HOLDFAST_SMS_PRICE.", False, True))
     if settings.apprise_channels:

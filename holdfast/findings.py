@@ -14,7 +14,7 @@ STEPS = (50, 80, 100)  # per cent of the money for a day
 # No statement is ordered: an order by id would lead SQLite through all alarms there ever were, instead of the index of the live ones.
 NOTHING_ACCEPTED = """
     select id from alarm
-     where state in ('grace', 'open') and coalesce(grace_ends_at, created_at) <= (select holdfast_now()) - cast(:late as bigint)
+     where state in ('grace', 'open') and not drill and coalesce(grace_ends_at, created_at) <= (select holdfast_now()) - cast(:late as bigint)
        and not exists (select 1 from delivery where alarm_id = alarm.id and state in ('accepted', 'delivered'))
      limit :most"""
 

@@ -35,7 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = ""
     sms_from: Annotated[str, Meta(description="Number or sender id of every SMS.")] = ""
     sms_countries: Annotated[tuple[str, ...], Meta(description="Countries that SMS may go to, as UA,DE. Empty: any.")] = ()
-    sms_price: Annotated[float, Meta(ge=0, description="What one SMS costs, in any currency; for cap_money_day.")] = 0.0
+    sms_price: Annotated[float, Meta(ge=0, description="What one part of an SMS costs, in any currency; for cap_money_day.")] = 0.0
     apprise_channels: Annotated[
         tuple[str, ...],
         Meta(description="Further channels as name=Apprise address with {to} for the person's, for instance ntfy=ntfys://ntfy.example.org/{to}."),

@@ -25,6 +25,7 @@ from holdfast.outside.sms import Sms
 from holdfast.settings import UNREACHABLE, Refused, Settings
 
 NO_MAIL = "No mail server is set up: alarms are recorded, but nobody can be told. Set HOLDFAST_SMTP_URL and HOLDFAST_MAIL_FROM."
+NO_EMAIL = "No mail server is set up: nobody is told by e-mail. Set HOLDFAST_SMTP_URL and HOLDFAST_MAIL_FROM."
 
 
 def run(settings: Settings) -> None:
@@ -52,7 +53,7 @@ def senders(settings: Settings) -> dict[str, Sender]:
     if settings.smtp_url:
         found["email"] = Mail(settings)
     else:
-        log.error("mail_not_configured", reason=NO_MAIL)
+        log.error("mail_not_configured", reason=NO_EMAIL if found else NO_MAIL)
     return found
 
 

@@ -95,8 +95,6 @@ create table contact_channel (
 create index contact_channel_to on contact_channel (channel, lower(destination));
 create index contact_channel_gone on contact_channel (replaced_at) where replaced_at is not null;
 create index contact_gone on contact (removed_at) where removed_at is not null;
-create index contact_removed on contact (removed_at) where removed_at is not null;
-create index contact_channel_replaced on contact_channel (replaced_at) where replaced_at is not null;
 create table opt_out (                      -- STOP is final for an address, whoever trusts it, until START
     channel text not null,
     destination text not null,

@@ -227,7 +227,7 @@ async def test_a_chain_longer_than_a_page_is_verified_across_it(written, adminis
 
 async def test_the_command_counts_what_is_whole_and_names_what_is_not(written, fresh, engine, administrator, tmp_path):
     await later(written, engine, 20)
-    assert await audit_verify(fresh.settings, tmp_path) == (0, "The audit is whole: 6 rows of 2 alarms, 1 anchors.\n")
+    assert await audit_verify(fresh.settings, tmp_path) == (0, "The audit is whole. Rows: 6. Alarms: 2. Anchors: 1.\n")
     await administrator("update alarm_audit set at = at + 1 where alarm_id = 72 and n = 2")
     assert await audit_verify(fresh.settings, tmp_path) == (1, "Alarm 72: row 2 was changed.\n")
     assert (await audit_verify(fresh.settings, tmp_path, "--anchor", "0" * 64))[1].endswith("Anchor " + "0" * 64 + " is missing.\n")

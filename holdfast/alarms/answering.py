@@ -12,7 +12,7 @@ from holdfast.alarms.schemas import Alarm, Answer, Helper, Means, State
 from holdfast.clock import HOUR, SECOND
 from holdfast.contacts import channels
 from holdfast.db import Tx
-from holdfast.delivery import outbox
+from holdfast.delivery import health, outbox
 from holdfast.delivery.links import digest
 
 READABLE = 24 * HOUR  # after its alarm has ended: whoever comes late reads that it is over
@@ -23,11 +23,11 @@ BY_LINK = """
       from alarm_helper h join alarm a on a.id = h.alarm_id
      where h.link_sha256 = :digest and (a.state <> 'closed' or a.closed_at > holdfast_now() - :readable)"""
 
-# Whom a number belongs to, the newest alarm first: a reference in the text says which one is meant.
+# Whom a number belongs to, the newest alarm first: a reference in the text says which one is meant, which may be one that has ended.
 BY_NUMBER = """
-    select distinct h.id, h.alarm_id, a.code
+    select distinct h.id, h.alarm_id, a.code, a.user_id, a.state <> 'closed' as live
       from delivery d join alarm_helper h on h.id = d.alarm_helper_id join alarm a on a.id = h.alarm_id
-     where d.channel = 'sms' and d.destination = :number and d.created_at > holdfast_now() - :back and a.state <> 'closed'
+     where d.channel = 'sms' and d.destination = :number and d.created_at > holdfast_now() - :back
      order by h.alarm_id desc"""
 
 # The alarm's version counts the sight, so that its owner sees it.
@@ -41,17 +41,19 @@ ANSWERED = """
 ACKNOWLEDGE = """
     update alarm
        set state = 'acknowledged', acknowledged_at = holdfast_now(), reminded_at = null, version = version + 1,
-           next_step_at = holdfast_now() + cast(:wait as bigint), longest_wait = :wait,
-           expires_at = case when expires_at > holdfast_now() + :life then expires_at else holdfast_now() + :life end
+           next_step_at = holdfast_now() + cast(:wait as bigint), longest_wait = :wait
+     where id = :alarm_id"""
+
+LIVE_ON = """
+    update alarm set expires_at = case when expires_at > holdfast_now() + :life then expires_at else holdfast_now() + :life end
      where id = :alarm_id
     returning expires_at"""
 
 OF_HELPER = "select alarm_id from alarm_helper where id = :helper_id"
 
 ADD_STAFF = """
-    insert into alarm_helper (alarm_id, kind, person_id, position, name, relationship, confirmed, seen_at)
-    select :alarm_id, 'staff', :actor_id, count(*), :name, 'staff on call', true, holdfast_now() from alarm_helper where alarm_id = :alarm_id
-    on conflict (alarm_id, kind, person_id) do nothing"""
+    insert into alarm_helper (alarm_id, kind, person_id, position, name, relationship, confirmed, seen_at, link_sha256)
+    values (:alarm_id, 'staff', :actor_id, :position, :name, 'staff on call', true, holdfast_now(), :digest)"""
 
 STAFF = "select id from alarm_helper where alarm_id = :alarm_id and kind = 'staff' and person_id = :actor_id"
 
@@ -94,6 +96,8 @@ class _Addressed(Struct):
     id: int
     alarm_id: int
     code: str
+    user_id: int
+    live: bool
 
 
 async def find(tx: Tx, key: str) -> Standpoint | None:
@@ -118,9 +122,10 @@ async def answer(tx: Tx, helper_id: int, said: Answer, means: Means, actor_id: i
         return
     before, helper.answer = helper.answer, said
     await tx.run(ANSWERED, helper_id=helper_id, answer=said)
+    await _live_on(tx, case)
     await trail.record(tx, case.alarm.id, "answer", actor_id, helper=helper_id, answer=said)
     if said == "cannot":
-        await _refused(tx, case)
+        await _refused(tx, case, helper, before)
     else:
         await _acknowledged(tx, case, helper, before)
 
@@ -128,7 +133,10 @@ async def answer(tx: Tx, helper_id: int, said: Answer, means: Means, actor_id: i
 async def answer_as_staff(tx: Tx, alarm_id: int, actor_id: int, name: str, said: Answer, means: Means) -> None:
     """Whoever is on duty and takes it becomes one of its helpers."""
     await cases.hold(tx, alarm_id)
-    await tx.run(ADD_STAFF, alarm_id=alarm_id, actor_id=actor_id, name=name)
+    if not await tx.value(STAFF, alarm_id=alarm_id, actor_id=actor_id):
+        position = len(await cases.helpers_of(tx, alarm_id))
+        digest = means.links.digest(means.links.seed("a", alarm_id, position))
+        await tx.run(ADD_STAFF, alarm_id=alarm_id, actor_id=actor_id, name=name, position=position, digest=digest)
     await answer(tx, await tx.value(STAFF, alarm_id=alarm_id, actor_id=actor_id), said, means, actor_id)
 
 
@@ -139,7 +147,7 @@ async def stop_telling(tx: Tx, helper_id: int) -> None:
     helper = next(one for one in await cases.helpers_of(tx, alarm_id) if one.id == helper_id)
     for way in cases.ways_of(helper):
         await channels.opt_out(tx, way.channel, way.destination)
-    await outbox.end_helper(tx, helper_id)
+        await health.end_destination(tx, way.channel, way.destination)
     await tx.run(COUNT, alarm_id=alarm_id)
     await trail.record(tx, alarm_id, "stop", helper=helper_id)
 
@@ -147,16 +155,22 @@ async def stop_telling(tx: Tx, helper_id: int) -> None:
 async def by_sms(tx: Tx, number: str, text: str, means: Means) -> None:
     """1, 2 or 3, with the reference when two alarms are live; STOP and START. Anything else is left to a person to read elsewhere."""
     word = text.strip().strip(".!").casefold()
-    addressed = await tx.all(BY_NUMBER, _Addressed, number=number, back=SMS_REACHES_BACK)
     if word in STOP:
         await channels.opt_out(tx, "sms", number)
-        for one in addressed:
-            await outbox.end_destination(tx, one.alarm_id, "sms", number)
+        await health.end_destination(tx, "sms", number)
     elif word in START:
         await channels.opt_in(tx, "sms", number)
-    elif (reply := REPLY.match(text)) and addressed:
-        meant = [one for one in addressed if one.code == reply[2]] or addressed[:1]
-        await answer(tx, meant[0].id, ANSWERS[reply[1]], means)
+    elif reply := REPLY.match(text):
+        addressed = await tx.all(BY_NUMBER, _Addressed, number=number, back=SMS_REACHES_BACK)
+        if meant := _meant(addressed, reply[2]):
+            await answer(tx, meant.id, ANSWERS[reply[1]], means)
+
+
+def _meant(addressed: list[_Addressed], code: str | None) -> _Addressed | None:
+    """By its reference, also that of an earlier alarm of the same person; never somebody else's alarm in the place of one that has ended."""
+    named = next((one for one in addressed if one.code == code), None)
+    live = [one for one in addressed if one.live and (named is None or one.user_id == named.user_id)]
+    return named if named and named.live else next(iter(live), None)
 
 
 async def _standpoint(tx: Tx, alarm_id: int, helper_id: int) -> Standpoint:
@@ -184,19 +198,24 @@ async def _standpoint(tx: Tx, alarm_id: int, helper_id: int) -> Standpoint:
 
 async def _acknowledged(tx: Tx, case: Case, helper: Helper, before: Answer | None) -> None:
     alarm, scenario = case.alarm, case.scenario
-    wait, life = None if alarm.drill else scenario.answer_reminder * SECOND, scenario.expire_after * SECOND
-    expires_at = await tx.value(ACKNOWLEDGE, alarm_id=alarm.id, wait=wait, life=life)
+    await tx.run(ACKNOWLEDGE, alarm_id=alarm.id, wait=None if alarm.drill else scenario.answer_reminder * SECOND)
     await outbox.end_alarm(tx, alarm.id)
-    await accounts.hold_tokens(tx, alarm.user_id, expires_at)
     if helper.answer != before and helper.answer:
         await telling.status(tx, case, helper, helper.answer)
 
 
-async def _refused(tx: Tx, case: Case) -> None:
-    """The last one who helped cannot after all, or nobody is left who could: the next step comes at once."""
+async def _live_on(tx: Tx, case: Case) -> None:
+    """An alarm ends by itself so long after its last answer, and with it what still tries to reach somebody."""
+    case.alarm.expires_at = await tx.value(LIVE_ON, alarm_id=case.alarm.id, life=case.scenario.expire_after * SECOND)
+    await outbox.extend(tx, case.alarm.id, case.alarm.expires_at)
+    await accounts.hold_tokens(tx, case.alarm.user_id, case.alarm.expires_at)
+
+
+async def _refused(tx: Tx, case: Case, helper: Helper, before: Answer | None) -> None:
+    """The last one who helped cannot after all, or nobody is left who could: the next step comes at once. Saying it again changes nothing."""
     if case.alarm.state == "acknowledged" and not case.helping():
-        await escalation.reopen(tx, case, "cannot")
-    elif case.alarm.state == "open" and all(one.answer == "cannot" for one in case.told()):
+        await escalation.reopen(tx, case, "cannot", helper)
+    elif case.alarm.state == "open" and before != "cannot" and all(one.answer == "cannot" for one in case.told()):
         await escalation.hurry(tx, case.alarm.id)
     else:
         await tx.run(COUNT, alarm_id=case.alarm.id)

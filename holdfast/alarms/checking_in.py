@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from holdfast.accounts import service as accounts
 from holdfast.alarms import case as cases
+from holdfast.alarms import rounds
 from holdfast.alarms.schemas import CheckIn, CheckInView
 from holdfast.alarms.wording import Values, Wording
 from holdfast.clock import HOUR, iso
@@ -41,9 +42,7 @@ async def ask_due(db: Database) -> None:
     """By e-mail to those who chose that; in a client it is asked from the history."""
     async with db.read() as tx:
         due = await tx.all(DUE, _Id, limit=AT_ONCE)
-    for alarm in due:
-        async with db.write() as tx:
-            await _ask(tx, alarm.id)
+    await rounds.each(db, [alarm.id for alarm in due], _ask)
 
 
 async def keep(tx: Tx, alarm_id: int, given: CheckIn) -> CheckInView:

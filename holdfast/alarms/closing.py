@@ -1,12 +1,13 @@
 """How an alarm ends: taken back in its grace, by the all-clear, or by itself with an honest last message."""
 
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from holdfast.alarms import case as cases
-from holdfast.alarms import telling, trail
+from holdfast.alarms import rounds, telling, trail
 from holdfast.alarms.case import Case
 from holdfast.alarms.schemas import Helper, Means, Stopped
 from holdfast.clock import HOUR, SECOND
@@ -45,35 +46,32 @@ async def stop(tx: Tx, alarm_id: int, actor_id: int, text: str | None, means: Me
     """
     case = await cases.take(tx, alarm_id, means)
     assert case is not None  # noqa: S101 - its door has found it
-    told = case.told()
     if case.alarm.state == "closed":
-        return await _stop_again(tx, case, told, text)
+        return await _stop_again(tx, case, text)
     told = await _end(tx, case)
     reason = "all_clear" if told else "cancelled"
     await _close(tx, case, reason)
     await telling.to_told(tx, case, "all_clear", told, _all_clear(alarm_id), text=text)
     await trail.record(tx, alarm_id, reason, actor_id, told=len(told))
-    return _stopped(reason, told)
+    return _stopped(reason, case)
 
 
 async def end_overdue(db: Database, means: Means) -> None:
     async with db.read() as tx:
         overdue = await tx.all(OVERDUE, _Id, limit=AT_ONCE)
-    for alarm in overdue:
-        async with db.write(alarm=True) as tx:
-            await expire(tx, alarm.id, means)
+    await rounds.each(db, [alarm.id for alarm in overdue], partial(_expire, means=means))
 
 
-async def expire(tx: Tx, alarm_id: int, means: Means) -> None:
+async def _expire(tx: Tx, alarm_id: int, means: Means) -> None:
     """Ends an alarm that is past its end, once, whoever else tries it now."""
-    case = await cases.take(tx, alarm_id, means)
+    case = await cases.take(tx, alarm_id, means, waits=False)
     if case is None or case.alarm.state == "closed" or case.alarm.expires_at > case.alarm.now:
         return
     told = await _end(tx, case)
     await _close(tx, case, "expired")
     await telling.to_told(tx, case, "closing", told, f"alarm:{alarm_id}:closing")
     await trail.record(tx, alarm_id, "expired", told=len(told))
-    if not case.alarm.drill and not any(helper.answer for helper in case.helpers):
+    if not case.alarm.drill and not any(helper.answered_at for helper in case.helpers):
         tx.after_commit(lambda: log.error("alarm_expired_unanswered", alarm_id=alarm_id, told=len(told)))
 
 
@@ -90,15 +88,16 @@ async def _close(tx: Tx, case: Case, reason: str) -> None:
         wanted = await preferences.preferences(tx, case.alarm.user_id)
         check_in_at = in_daytime(case.alarm.now + case.scenario.check_in_after * SECOND, wanted.time_zone)
     await tx.run(CLOSE, alarm_id=case.alarm.id, reason=reason, check_in_at=check_in_at)
+    await telling.no_more_channels(tx, case.alarm.id)
 
 
-async def _stop_again(tx: Tx, case: Case, told: list[Helper], text: str | None) -> Stopped:
+async def _stop_again(tx: Tx, case: Case, text: str | None) -> Stopped:
     alarm = case.alarm
     if alarm.close_reason == "superseded":
         raise Superseded
     if alarm.close_reason == "expired" and alarm.now - (alarm.closed_at or 0) < STILL_HEARD:
-        await telling.to_told(tx, case, "all_clear", told, _all_clear(alarm.id), text=text)
-    return _stopped(alarm.close_reason, told)
+        await telling.to_told(tx, case, "all_clear", case.told(), _all_clear(alarm.id), text=text)
+    return _stopped(alarm.close_reason, case)
 
 
 def in_daytime(at: int, time_zone: str | None) -> int:
@@ -111,8 +110,10 @@ def in_daytime(at: int, time_zone: str | None) -> int:
     return int(datetime.combine(day, DAY_BEGINS, zone).timestamp()) * SECOND
 
 
-def _stopped(reason: str | None, told: list[Helper]) -> Stopped:
-    return Stopped("cancelled", []) if reason == "cancelled" else Stopped("all_clear", [helper.name for helper in told])
+def _stopped(reason: str | None, case: Case) -> Stopped:
+    """Who is owed an all-clear is on record: what becomes of the other messages later changes no answer."""
+    hear = {delivery.alarm_helper_id for delivery in case.sent if delivery.kind == "all_clear"}
+    return Stopped("cancelled" if reason == "cancelled" else "all_clear", [helper.name for helper in case.helpers if helper.id in hear])
 
 
 def _all_clear(alarm_id: int) -> str:

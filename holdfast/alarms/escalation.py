@@ -1,11 +1,13 @@
 """What an alarm does by itself while nobody answers: the end of the grace, the next step, the next channel, the question to who helps."""
 
+from functools import partial
+
 from msgspec import Struct
 
 from holdfast.alarms import case as cases
-from holdfast.alarms import telling, trail
+from holdfast.alarms import rounds, telling, trail
 from holdfast.alarms.case import Case
-from holdfast.alarms.schemas import Group, Means, Step
+from holdfast.alarms.schemas import Group, Helper, Means, Step
 from holdfast.alarms.service import wait_before
 from holdfast.clock import SECOND
 from holdfast.db import Database, Tx
@@ -34,7 +36,18 @@ REOPEN = """
     update alarm
        set state = 'open', reminded_at = null, version = version + 1, longest_wait = 0,
            next_step_at = case when drill then null else holdfast_now() end
-     where id = :alarm_id and state = 'acknowledged'"""
+     where id = :alarm_id and state = 'acknowledged'
+       and not exists (select 1 from alarm newer
+                        where newer.user_id = alarm.user_id and newer.drill = alarm.drill and newer.state in ('grace', 'open'))"""
+
+# A press has made a newer one, which is live: there is only one.
+GIVE_WAY = """
+    update alarm
+       set state = 'closed', close_reason = 'superseded', version = version + 1, closed_at = holdfast_now(), next_step_at = null
+     where id = :alarm_id"""
+
+# When somebody answered is kept: it was not an alarm that nobody heard.
+NOBODY_HELPS = "update alarm_helper set answer = null where alarm_id = :alarm_id and answer in ('calling', 'coming')"
 
 HURRY = """
     update alarm set next_step_at = holdfast_now(), longest_wait = 0, version = version + 1
@@ -47,6 +60,13 @@ IS_TOO_FAR = f"select 1 from alarm where {_TOO_FAR} limit 1"  # noqa: S608 - con
 
 SHORTEN = f"update alarm set next_step_at = holdfast_now() + longest_wait where {_TOO_FAR}"  # noqa: S608 - constants
 
+# In a partial index of those who still wait for one.
+CHANNEL_TOO_FAR = "next_channel_at is not null and next_channel_at > (select holdfast_now()) + cast(:longest as bigint)"
+
+IS_CHANNEL_TOO_FAR = f"select 1 from alarm_helper where {CHANNEL_TOO_FAR} limit 1"  # noqa: S608 - constants
+
+SHORTEN_CHANNEL = f"update alarm_helper set next_channel_at = holdfast_now() where {CHANNEL_TOO_FAR}"  # noqa: S608 - constants
+
 # Who waits for a next channel: its time has come, or what was started has failed, is unknown, or was tried twice.
 NEXT = """
     select h.id, h.alarm_id
@@ -54,9 +74,9 @@ NEXT = """
      where h.next_channel_at is not null and a.state = 'open'
        and (h.next_channel_at <= (select holdfast_now())
             or exists (select 1 from delivery d
-                        where d.alarm_helper_id = h.id and d.kind in ('alarm', 'staff', 'summary')
+                        where d.alarm_id = h.alarm_id and d.alarm_helper_id = h.id and d.kind in ('alarm', 'staff', 'summary')
                           and (d.state = 'failed' or d.ambiguous > 0 or (d.state = 'pending' and d.attempt >= :tries))))
-     limit :limit"""
+     order by h.next_channel_at limit :limit"""
 
 
 class _Id(Struct):
@@ -72,35 +92,36 @@ async def run_due(db: Database, means: Means) -> None:
     """Every live alarm whose time has come, each in a transaction of its own."""
     async with db.read() as tx:
         due = await tx.all(DUE, _Id, limit=AT_ONCE)
-    for alarm in due:
-        async with db.write(alarm=True) as tx:
-            await advance(tx, alarm.id, means)
+    await rounds.each(db, [alarm.id for alarm in due], partial(advance, means=means, waits=False))
 
 
 async def start_next_channels(db: Database, means: Means) -> None:
     async with db.read() as tx:
         waiting = await tx.all(NEXT, _Waiting, tries=telling.TRIES, limit=AT_ONCE)
-    for alarm_id in dict.fromkeys(row.alarm_id for row in waiting):
-        async with db.write(alarm=True) as tx:
-            case = await cases.take(tx, alarm_id, means)
-            wanted = {row.id for row in waiting if row.alarm_id == alarm_id}
-            for helper in case.helpers if case and case.alarm.state == "open" else ():
-                if helper.id in wanted and helper.next_channel_at is not None:
-                    await telling.next_channel(tx, case, helper)  # type: ignore[arg-type]
+    await rounds.each(db, dict.fromkeys(row.alarm_id for row in waiting), partial(_start_next_channels, means=means))
 
 
-async def shorten_waits(db: Database) -> None:
+async def _start_next_channels(tx: Tx, alarm_id: int, means: Means) -> None:
+    case = await cases.take(tx, alarm_id, means, waits=False)
+    for helper in case.helpers if case and case.alarm.state == "open" else ():
+        if case and helper.next_channel_at is not None:
+            await telling.next_channel(tx, case, helper, helper.next_channel_at)
+
+
+async def shorten_waits(db: Database, means: Means) -> None:
+    longest = (means.grace_max + max(means.fallback_after, telling.UNKNOWN_AFTER) + 1) * SECOND
     async with db.read() as tx:
-        if not await tx.value(IS_TOO_FAR):
+        if not await tx.value(IS_TOO_FAR) and not await tx.value(IS_CHANNEL_TOO_FAR, longest=longest):
             return
     async with db.write(alarm=True) as tx:
         count = await tx.run(SHORTEN)
+        await tx.run(SHORTEN_CHANNEL, longest=longest)
     log.error("clock_step", alarms=count, reason="The clock was set back; an alarm would have waited longer than its scenario says.")
 
 
-async def advance(tx: Tx, alarm_id: int, means: Means) -> None:
+async def advance(tx: Tx, alarm_id: int, means: Means, *, waits: bool = True) -> None:
     """One thing that is due, once, whoever else tries it now."""
-    case = await cases.take(tx, alarm_id, means)
+    case = await cases.take(tx, alarm_id, means, waits=waits)
     if case is None or case.alarm.next_step_at is None or case.alarm.next_step_at > case.alarm.now:
         return
     match case.alarm.state:
@@ -112,7 +133,7 @@ async def advance(tx: Tx, alarm_id: int, means: Means) -> None:
         case "acknowledged" if case.alarm.reminded_at is None:
             await _remind(tx, case)
         case "acknowledged":
-            await reopen(tx, case, "silence")
+            await reopen(tx, case, "silence", next(iter(case.helping()), None))
 
 
 async def escalate(tx: Tx, alarm_id: int, actor_id: int, means: Means) -> bool:
@@ -129,12 +150,16 @@ async def hurry(tx: Tx, alarm_id: int) -> None:
     await tx.run(HURRY, alarm_id=alarm_id)
 
 
-async def reopen(tx: Tx, case: Case, reason: str) -> None:
-    """Nobody helps any more: the next step at once, and who was told hears it."""
-    await tx.run(REOPEN, alarm_id=case.alarm.id)
+async def reopen(tx: Tx, case: Case, reason: str, last: Helper | None) -> None:
+    """Nobody helps any more, the `last` one neither: the next step at once, and the others who were told hear it."""
+    if not await tx.run(REOPEN, alarm_id=case.alarm.id):
+        await tx.run(GIVE_WAY, alarm_id=case.alarm.id)
+        await trail.record(tx, case.alarm.id, "superseded")
+        return
+    await tx.run(NOBODY_HELPS, alarm_id=case.alarm.id)
     await trail.record(tx, case.alarm.id, "reopened", reason=reason)
-    for helper in case.helping()[:1]:
-        await telling.status(tx, case, helper, "reopened")
+    if last:
+        await telling.status(tx, case, last, "reopened")
 
 
 async def _run_step(tx: Tx, case: Case) -> None:

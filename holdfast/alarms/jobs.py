@@ -16,7 +16,7 @@ def chores(means: Means) -> list[Chore]:
         partial(escalation.run_due, means=means),
         partial(escalation.start_next_channels, means=means),
         partial(closing.end_overdue, means=means),
-        escalation.shorten_waits,
+        partial(escalation.shorten_waits, means=means),
         checking_in.ask_due,
         trail.anchor,
     ]

@@ -48,7 +48,7 @@ class Snapshot(Struct):
 
     scenario: Scenario
     channels: list[str]
-    who: str
+    who: str = ""  # missing in what the program before this one kept
     language: str | None = None
     codeword: str | None = None
     place: str | None = None
@@ -124,6 +124,7 @@ class Helper(Struct):
     language: str | None = None
     ways: str = "[]"
     confirmed: bool = False
+    link_sha256: str | None = None
     next_channel_at: int | None = None
     seen_at: int | None = None
     answer: Answer | None = None

@@ -44,8 +44,8 @@ def line(row: Row, snapshot: Snapshot, helpers: Sequence[Helper], deliveries: Se
 def _standing(row: Row, helpers: Sequence[Helper], deliveries: Sequence[Standing], means: Means, snapshot: Snapshot) -> tuple[str, dict[str, object]]:
     if row.state == "closed":
         return row.close_reason or "ended", {}
-    if row.state == "acknowledged":
-        return _answered(helpers)
+    if row.state == "acknowledged" and (helping := [helper for helper in helpers if helper.answer in ("calling", "coming")]):
+        return _answered(helping)
     told, telling = _named(helpers, deliveries, TOLD), _named(helpers, (one for one in deliveries if one.channel in means.channels), OPEN)
     language = snapshot.language
     if row.state == "grace" and telling:
@@ -58,9 +58,8 @@ def _standing(row: Row, helpers: Sequence[Helper], deliveries: Sequence[Standing
     return _nobody_told(helpers, deliveries, telling, row, snapshot, means)
 
 
-def _answered(helpers: Sequence[Helper]) -> tuple[str, dict[str, object]]:
+def _answered(helping: Sequence[Helper]) -> tuple[str, dict[str, object]]:
     """The newest answer of somebody who helps."""
-    helping = [helper for helper in helpers if helper.answer in ("calling", "coming")]
     newest = max(helping, key=lambda helper: helper.answered_at or 0)
     return str(newest.answer), {"name": newest.name}
 

@@ -13,7 +13,7 @@ from holdfast.alarms.case import Case
 from holdfast.alarms.schemas import Alarm, Called, Caller, Group, Means, Music, Scenario, Snapshot
 from holdfast.clock import SECOND
 from holdfast.contacts.schemas import Person
-from holdfast.db import Tx
+from holdfast.db import Sql, Tx
 from holdfast.delivery import outbox
 from holdfast.errors import NotFound
 from holdfast.log import log
@@ -33,6 +33,12 @@ PRESS = f"""
             holdfast_now() + cast(:grace as bigint), holdfast_now() + cast(:wait as bigint), :wait)
     on conflict (user_id, drill) where state in ('grace', 'open') do update set tap_count = alarm.tap_count + 1
     returning {cases.ALARM}"""  # noqa: S608 - constants
+
+# Whoever answers one of them now is waited for: a press must find it as it will be.
+LIVE = Sql(
+    sqlite="select id from alarm where user_id = :user_id and state <> 'closed'",
+    postgres="select id from alarm where user_id = :user_id and state <> 'closed' order by id for no key update",
+)
 
 KEEP = """
     update alarm
@@ -63,8 +69,15 @@ REMEMBER = """
     on conflict (user_id, key) do update set alarm_id = :alarm_id, answer = :answer, created_at = holdfast_now()"""
 
 
+FORGET_KEYS = "delete from alarm_key where user_id = :user_id and created_at <= holdfast_now() - cast(:remembered as bigint)"
+
+
 class ScenarioMissing(NotFound):
     """No AlarmScenario associated with this user"""
+
+
+class _Live(Struct):
+    id: int
 
 
 class _Closed(Struct):
@@ -98,29 +111,35 @@ async def trigger(tx: Tx, press: Press, means: Means) -> Pressed:
 
     Only who was added or corrected since is told anew, and only then the answer differs. Raises ScenarioMissing.
     """
-    if press.key and (known := await tx.one(KNOWN_KEY, Pressed, user_id=press.user_id, key=press.key, remembered=REMEMBERED)):
+    key = f"drill {press.key}" if press.key and press.drill else press.key  # what was a drill never stands in for an alarm
+    if key and (known := await tx.one(KNOWN_KEY, Pressed, user_id=press.user_id, key=key, remembered=REMEMBERED)):
         return known
     scenario = await scenarios.chosen(tx, press.caller.definition, press.scenario_id)
     if scenario is None:
         raise ScenarioMissing
-    await _make_room(tx, press, scenario.level)
     alarm = await _press(tx, press, scenario, means)
+    if alarm.level < scenario.level:  # another press came between, and asked for less
+        alarm = await _press(tx, press, scenario, means)
     case = await cases.look_into(tx, alarm, means)
     answer = await (_begin(tx, case, press) if alarm.tap_count == 1 else _fold(tx, case, press))
-    if press.key:
-        await tx.run(REMEMBER, user_id=press.user_id, key=press.key, alarm_id=alarm.id, answer=answer)
+    if key:
+        await tx.run(FORGET_KEYS, user_id=press.user_id, remembered=REMEMBERED)
+        await tx.run(REMEMBER, user_id=press.user_id, key=key, alarm_id=alarm.id, answer=answer)
     await accounts.hold_tokens(tx, press.user_id, alarm.expires_at)
     _warn(tx, case)
     return Pressed(alarm.id, answer)
 
 
 async def _make_room(tx: Tx, press: Press, level: int) -> None:
+    await tx.all(LIVE, _Live, user_id=press.user_id)
     for closed in await tx.all(IN_THE_WAY, _Closed, user_id=press.user_id, level=level, drill=press.drill):
         await outbox.end_alarm(tx, closed.id)
+        await telling.no_more_channels(tx, closed.id)
         await trail.record(tx, closed.id, closed.close_reason)
 
 
 async def _press(tx: Tx, press: Press, scenario: Scenario, means: Means) -> Alarm:
+    await _make_room(tx, press, scenario.level)
     wanted = await preferences.preferences(tx, press.user_id)
     snapshot = Snapshot(
         scenario,
@@ -194,9 +213,9 @@ async def _fold(tx: Tx, case: Case, press: Press) -> str:
 async def _pull(tx: Tx, case: Case) -> bool:
     """Tells now whom the next steps would tell first: the person presses again because nobody comes. The schedule goes on as it was."""
     alarm = case.alarm
-    if alarm.drill or alarm.now - (alarm.last_tap_at or alarm.created_at) < PULL_AFTER * SECOND:
+    if alarm.drill or 0 <= alarm.now - (alarm.last_tap_at or alarm.created_at) < PULL_AFTER * SECOND:
         return False
-    if alarm.last_pull_at and alarm.now - alarm.last_pull_at < PULL_EVERY * SECOND:
+    if alarm.last_pull_at and 0 <= alarm.now - alarm.last_pull_at < PULL_EVERY * SECOND:
         return False
     for number in range(alarm.step + 1, len(case.scenario.steps)):
         step = case.scenario.steps[number]

@@ -20,6 +20,7 @@ from holdfast.delivery.schemas import LINK, Kind, NewDelivery, Standing, State
 REPEATS = 3  # to one contact in one alarm; alarm.md, section 8
 STATUSES = 3  # section 9
 UNKNOWN_AFTER = 60  # seconds after which an SMS without a receipt counts as unknown; section 5
+MAY_WORK_LATER = ("ambiguous", "expired", "capped", "undelivered")  # of what failed: a telephone may be on again, a repeat goes there
 TRIES = 2  # temporary failures, then the next channel
 LIVES = {"status": HOUR, "all_clear": 24 * HOUR, "closing": 24 * HOUR}  # every other message lives as long as its alarm
 
@@ -31,6 +32,9 @@ ADD_HELPER = f"""
 FREEZE = "update alarm_helper set ways = :ways where id = :helper_id"
 
 NEXT_CHANNEL = "update alarm_helper set next_channel_at = holdfast_now() + cast(:wait as bigint) where id = :helper_id"  # null: none is left
+
+
+NO_CHANNEL = "update alarm_helper set next_channel_at = null where alarm_id = :alarm_id and next_channel_at is not null"
 
 
 class _Letter(Struct):
@@ -85,30 +89,34 @@ async def again(tx: Tx, case: Case, helpers: Sequence[Helper], step: int) -> int
             continue
         newest = {(delivery.channel, delivery.destination): delivery for delivery in sent}
         waiting = {delivery.channel for delivery in sent if delivery.state in ("pending", "leased")}
-        usable = [delivery for delivery in newest.values() if delivery.channel not in waiting and not _is_refused(delivery)]
+        usable = [delivery for delivery in newest.values() if delivery.channel not in waiting and not _is_refused(case, delivery)]
         letters += [_Letter(helper, Way(delivery.channel, delivery.destination), "repeat", step) for delivery in usable]
     return await _put(tx, case, letters)
 
 
-async def next_channel(tx: Tx, case: Case, helper: Helper) -> None:
-    """Starts the helper's next channel unless one has reached him or her; alarm.md, section 5, fall-through."""
+async def next_channel(tx: Tx, case: Case, helper: Helper, at: int) -> None:
+    """Starts the helper's next channel unless one has reached him or her; alarm.md, section 5, fall-through. `at` is when it is due in any case."""
     sent = [delivery for delivery in case.of(helper) if delivery.kind in ("alarm", "staff", "summary")]
     left = _not_started(case, helper, sent)
     if not left or any(_reached(delivery) for delivery in sent):
         await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=None)
         return
-    unknown = [delivery.accepted_at for delivery in sent if delivery.state == "accepted" and delivery.accepted_at is not None]
-    if unknown and (rest := max(unknown) + UNKNOWN_AFTER * SECOND - case.alarm.now) > 0:
-        await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=rest)
+    if at > case.alarm.now and not _is_in_want(case, helper, sent):
         return
-    kind, step = (sent[0].kind, sent[0].step) if sent else ("alarm", case.alarm.step)
-    await _put(tx, case, [_Letter(helper, left[0], kind, step)])
+    unknown = [delivery.accepted_at for delivery in sent if delivery.state == "accepted" and delivery.accepted_at is not None]
+    if unknown and 0 < (rest := max(unknown) + UNKNOWN_AFTER * SECOND - case.alarm.now) <= UNKNOWN_AFTER * SECOND:
+        if at < case.alarm.now + rest:
+            await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=rest)
+        return
+    kind: Kind = "staff" if any(delivery.kind == "staff" for delivery in sent) else "alarm"
+    letters = [_Letter(helper, left[0], kind, sent[0].step if sent else case.alarm.step)]
+    await _put(tx, case, await _unless_crowded(tx, case, letters))
     await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=case.means.fallback_after * SECOND if len(left) > 1 else None)
 
 
 async def to_told(tx: Tx, case: Case, kind: Kind, helpers: Sequence[Helper], key: str, **values: object) -> int:
     """One message to each, on the channel that reached him or her best; `key` makes it once. How many."""
-    ways = {helper.id: _best(case.of(helper)) for helper in helpers}
+    ways = {helper.id: _best(case, helper) for helper in helpers}
     return await _put(
         tx,
         case,
@@ -128,11 +136,17 @@ async def status(tx: Tx, case: Case, about: Helper, answer: str) -> None:
     await to_told(tx, case, "status", others, key, helper=about.name, answer=answer)
 
 
+async def no_more_channels(tx: Tx, alarm_id: int) -> None:
+    """Of an alarm that has ended nobody waits for another: a round of chores looks at those who do."""
+    await tx.run(NO_CHANNEL, alarm_id=alarm_id)
+
+
 async def _join(tx: Tx, case: Case, person: Person) -> Helper:
     values = {"kind": person.kind, "person_id": person.id, "position": len(case.helpers), "language": person.language}
     names = {"name": person.name, "relationship": person.relationship, "confirmed": person.confirmed}
     ways = msgspec.json.encode(person.ways).decode()
-    digest = case.means.links.digest(_seed(case, len(case.helpers)))
+    links = case.means.links
+    digest = links.digest(links.seed("a", case.alarm.id, len(case.helpers)))  # no two in one alarm have the same position
     helper = await tx.one(ADD_HELPER, Helper, alarm_id=case.alarm.id, ways=ways, digest=digest, **values, **names)
     assert helper is not None  # noqa: S101 - an insert returns its row
     case.helpers.append(helper)
@@ -142,10 +156,10 @@ async def _join(tx: Tx, case: Case, person: Person) -> Helper:
 async def _started(tx: Tx, case: Case, helper: Helper, wait: int) -> list[Way]:
     """The channels that are begun with; the others follow unless one of these reaches the person."""
     ways = _in_order(case, helper)
-    at_once = [way for way in ways if not way.former][: case.scenario.start_channels]
-    if len(at_once) < sum(not way.former for way in ways):
+    at_once = _at_once(case, ways)
+    if len(at_once) < len(ways):
         await tx.run(NEXT_CHANNEL, helper_id=helper.id, wait=wait + case.means.fallback_after * SECOND)
-    return at_once + [way for way in ways if way.former]  # an address that somebody else may have replaced never waits
+    return at_once
 
 
 async def _corrected(tx: Tx, case: Case, helper: Helper, ways: list[Way]) -> list[Way]:
@@ -203,7 +217,7 @@ def _written(case: Case, letter: _Letter) -> NewDelivery:
     alarm, helper, way = case.alarm, letter.helper, letter.way
     body = case.wording.written(letter.kind, way.channel, helper.language or case.snapshot.language, case.values(letter.step, **letter.values))
     if LINK in body.text:
-        body.link = _seed(case, helper.position)
+        body.link = case.means.links.known(helper.link_sha256, "a", alarm.id, helper.position)
     return NewDelivery(
         dedup_key=letter.key or outbox.dedup_key(alarm.id, letter.step, helper.id, way.channel, way.destination),
         alarm_id=alarm.id,
@@ -235,7 +249,7 @@ async def _on_call(tx: Tx, means: Means) -> list[Person]:
 
 def _in_order(case: Case, helper: Helper) -> list[Way]:
     """In the helper's own order those that this server can send on; without any, all of them: one may be set up within the alarm's life."""
-    ways = [way for way in ways_of(helper) if not way.problem]
+    ways = [way for way in ways_of(helper) if not way.problem and (way.channel, way.destination) not in case.stopped]
     return [way for way in ways if way.channel in case.means.channels] or ways
 
 
@@ -244,26 +258,33 @@ def _not_started(case: Case, helper: Helper, sent: Sequence[Standing]) -> list[W
     return [way for way in _in_order(case, helper) if (way.channel, way.destination) not in started]
 
 
+def _at_once(case: Case, ways: Sequence[Way]) -> list[Way]:
+    """An address that somebody else may have replaced never waits."""
+    return [way for way in ways if not way.former][: case.scenario.start_channels] + [way for way in ways if way.former]
+
+
+def _is_in_want(case: Case, helper: Helper, sent: Sequence[Standing]) -> bool:
+    """Whether more messages are in trouble than others have been started in their place."""
+    troubled = sum(one.state == "failed" or one.ambiguous > 0 or (one.state == "pending" and one.attempt >= TRIES) for one in sent)
+    return troubled > len(sent) - len(_at_once(case, _in_order(case, helper)))
+
+
 def _reached(delivery: Standing) -> bool:
     """An accepted SMS may still be lost on its way; an accepted letter has arrived as far as anybody will ever say."""
     return delivery.state == "delivered" or (delivery.state == "accepted" and delivery.channel != "sms")
 
 
-def _is_refused(delivery: Standing) -> bool:
-    return delivery.state == "failed" and delivery.error_class not in ("ambiguous", "expired", "capped")
+def _is_refused(case: Case, delivery: Standing) -> bool:
+    is_final = delivery.state == "failed" and delivery.error_class not in MAY_WORK_LATER
+    return is_final or (delivery.channel, delivery.destination) in case.stopped
 
 
-def _best(sent: Sequence[Standing]) -> Way | None:
+def _best(case: Case, helper: Helper) -> Way | None:
     """Delivered before accepted before perhaps; e-mail first among equals, for it costs nothing and has no limit."""
     worth = {"delivered": 3, "accepted": 2}
-    left = [delivery for delivery in sent if delivery.may_have_left]
+    left = [one for one in case.of(helper) if one.may_have_left and (one.channel, one.destination) not in case.stopped]
     best = max(left, key=lambda delivery: (worth.get(delivery.state, 1), delivery.channel == "email"), default=None)
     return Way(best.channel, best.destination) if best else None
-
-
-def _seed(case: Case, position: int) -> str:
-    """A helper's position never changes, and no two in one alarm have the same."""
-    return case.means.links.seed("a", case.alarm.id, position)
 
 
 def _is_alone(case: Case, helper: Helper) -> bool:

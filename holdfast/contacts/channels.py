@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.contacts.numbers import Number
-from holdfast.db import Tx
+from holdfast.db import Sql, Tx
 
 ORDER = ("email", "sms")  # until another is chosen
 
@@ -36,7 +37,17 @@ OPT_OUT = "insert into opt_out (channel, destination, at) values (:channel, lowe
 
 OPT_IN = "delete from opt_out where channel = :channel and destination = lower(:destination)"
 
-IS_OUT = "select 1 from opt_out where channel = :channel and destination = lower(:destination)"
+
+def _out(addresses: str) -> str:
+    return f"""
+    select p.channel, p.destination from ({addresses}) p
+      join opt_out o on o.channel = p.channel and o.destination = lower(p.destination)"""  # noqa: S608 - constants
+
+
+OUT = Sql(
+    sqlite=_out("select value ->> 0 as channel, value ->> 1 as destination from json_each(:addresses)"),
+    postgres=_out("select value ->> 0 as channel, value ->> 1 as destination from json_array_elements(cast(:addresses as json))"),
+)
 
 BOUNCE = """
     update contact_channel set state = 'bouncing'
@@ -48,6 +59,11 @@ class Wanted(Struct):
     destination: str
     region: str | None = None
     problem: str | None = None
+
+
+class _Address(Struct):
+    channel: str
+    destination: str
 
 
 class Channel(Struct):
@@ -113,10 +129,13 @@ async def opt_in(tx: Tx, channel: str, destination: str) -> None:
 
 async def stopped(tx: Tx, addresses: Collection[tuple[str, str]]) -> bool:
     """Whether there are addresses (channel, destination) and STOP was said at each of them."""
-    for channel, destination in addresses:
-        if not await tx.value(IS_OUT, channel=channel, destination=destination):
-            return False
-    return bool(addresses)
+    return bool(addresses) and len(await out(tx, addresses)) == len(set(addresses))
+
+
+async def out(tx: Tx, addresses: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those among the addresses where STOP was said."""
+    rows = await tx.all(OUT, _Address, addresses=msgspec.json.encode(list(addresses)).decode()) if addresses else []
+    return {(row.channel, row.destination) for row in rows}
 
 
 async def bounced(tx: Tx, channel: str, destination: str) -> None:

@@ -26,6 +26,11 @@ class Links:
         """`place` is the first part of the address: a of an alarm, c of a contact."""
         return "/".join([place, *map(str, numbers)]) + "@" + self._signing
 
+    def known(self, digest: str | None, place: str, *numbers: int) -> str:
+        """The seed whose link has this digest: the one that was made before another key began to sign."""
+        what = self.seed(place, *numbers).partition("@")[0]
+        return next((seed for name in self._keys if self.digest(seed := f"{what}@{name}") == digest), self.seed(place, *numbers))
+
     def address(self, seed: str) -> str:
         """Raises KeyError when the key that made it is no longer there."""
         return f"{self._address}/{seed.partition('/')[0]}/{self.key(seed)}"

@@ -117,15 +117,18 @@ OF_ALARM = """
      where alarm_id = :alarm_id
      order by id"""
 
-CANCEL = "update delivery set state = 'cancelled' where alarm_id = :alarm_id and state = 'pending'"
+# In one statement: a worker that writes down its failure between two would leave a message that goes out after the end.
+END_ALARM = """
+    update delivery
+       set state = case when state = 'pending' then 'cancelled' else state end,
+           deadline_at = case when state = 'leased' and deadline_at > holdfast_now() then holdfast_now() else deadline_at end
+     where alarm_id = :alarm_id and state in ('pending', 'leased')"""
 
-NO_RETRY = "update delivery set deadline_at = holdfast_now() where alarm_id = :alarm_id and state = 'leased'"
-
-END_HELPER = "update delivery set state = 'cancelled' where alarm_helper_id = :helper_id and state = 'pending'"
-
-END_DESTINATION = """
-    update delivery set state = 'cancelled'
-     where alarm_id = :alarm_id and channel = :channel and destination = :destination and state = 'pending'"""
+# What lives as long as its alarm, and has not been ended.
+EXTEND = """
+    update delivery set deadline_at = :until
+     where alarm_id = :alarm_id and state in ('pending', 'leased') and kind in ('alarm', 'summary', 'staff', 'repeat', 'reminder')
+       and deadline_at < :until and deadline_at > holdfast_now()"""
 
 HURRY = "update delivery set next_at = holdfast_now(), longest_wait = 0 where alarm_id = :alarm_id and state = 'pending' and attempt = 0"
 
@@ -171,16 +174,12 @@ async def of_alarm(tx: Tx, alarm_id: int) -> list[Standing]:
 
 async def end_alarm(tx: Tx, alarm_id: int) -> None:
     """What nobody has begun to send is cancelled; what is on its way is not tried again."""
-    await tx.run(CANCEL, alarm_id=alarm_id)
-    await tx.run(NO_RETRY, alarm_id=alarm_id)
+    await tx.run(END_ALARM, alarm_id=alarm_id)
 
 
-async def end_helper(tx: Tx, helper_id: int) -> None:
-    await tx.run(END_HELPER, helper_id=helper_id)
-
-
-async def end_destination(tx: Tx, alarm_id: int, channel: str, destination: str) -> None:
-    await tx.run(END_DESTINATION, alarm_id=alarm_id, channel=channel, destination=destination)
+async def extend(tx: Tx, alarm_id: int, until: int) -> None:
+    """The alarm goes on for longer, and so do the messages that still try to reach somebody."""
+    await tx.run(EXTEND, alarm_id=alarm_id, until=until)
 
 
 async def hurry(tx: Tx, alarm_id: int) -> None:
@@ -205,6 +204,7 @@ async def claim(tx: Tx, worker: str, channel: str, free: int, lease: int = LEASE
 
 async def finish(tx: Tx, worker: str, delivery: Leased, sent: Sent) -> Finished | None:
     """None when the lease was lost: the late result is kept with the attempt, and nothing else changes."""
+    sent = _storable(sent)
     attempt = {"id": delivery.id, "attempt": delivery.attempt, "fence": delivery.fence, "code": sent.code}
     held = {"id": delivery.id, "worker": worker, "fence": delivery.fence, "provider": sent.provider}
     state, error_class, wait = _consequence(delivery, sent)
@@ -258,6 +258,13 @@ def _consequence(delivery: Leased, sent: Sent) -> tuple[str, str | None, int]:
         case "ambiguous" if delivery.ambiguous + 1 >= MOST_AMBIGUOUS:
             return "failed", "ambiguous", 0
     return "pending", sent.outcome, max(backoff(delivery.attempt), _asked_for(sent))
+
+
+def _storable(sent: Sent) -> Sent:
+    """A provider's words without what a database refuses: a result that cannot be written down would be tried for ever, and sent again."""
+    words = {name: said for name in ("code", "detail", "provider_msg_id") if isinstance(said := getattr(sent, name), str)}
+    plain = {name: said.replace("\0", "").encode(errors="replace").decode() for name, said in words.items()}
+    return msgspec.structs.replace(sent, **plain)
 
 
 def _asked_for(sent: Sent) -> int:

@@ -128,7 +128,7 @@ async def stop(ask: Ask, given: StopAlarm) -> Stopped:
     """Within the grace nobody is told; later exactly those who were told hear the all-clear. A second stop answers the same."""
     if ask.actor.alarm_only and ask.target.state != "grace":
         raise Forbidden
-    if ask.actor.id == ask.user_id and ask.target.state in ("open", "acknowledged"):
+    if ask.actor.id == ask.user_id and (ask.target.state in ("open", "acknowledged") or ask.target.close_reason == "expired"):
         await pin.check(ask.db, ask.state.reception.passwords, ask.state.pins, ask.user_id, given.pin)
     async with recorded_in_time(ask.db) as tx:
         tx.after_commit(ask.state.wake)
@@ -173,11 +173,13 @@ def _refuse_missing(ask: Ask) -> None:
 
 async def _trigger(ask: Ask, **wanted: Any) -> Answer:
     refuse_unmeant(ask)
-    async with recorded_in_time(ask.db) as tx:
-        pressed: Pressed = await service.trigger(
-            tx, Press(actor_id=ask.actor.id, user_id=ask.user_id, caller=ask.target, origin=ask.origin, key=_key(ask), **wanted), ask.state.means
-        )
-        tx.after_commit(ask.state.wake)
+    press = Press(actor_id=ask.actor.id, user_id=ask.user_id, caller=ask.target, origin=ask.origin, key=_key(ask), **wanted)
+    try:
+        async with asyncio.timeout(RECORDED):
+            pressed: Pressed = await ask.state.presses.record(press)
+    except TimeoutError:
+        raise Unavailable from None
+    ask.state.wake()
     return Answer(Raw(pressed.answer.encode()), 200, {"Location": f"{PLACE}/{pressed.id}/"})
 
 

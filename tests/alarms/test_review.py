@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from calling import FROM, IVAN, OLGA, TRIGGER, count, settled, state, trusts, until
+from conftest import PASSWORD
 from links import link
 from mailserver import mail_server
 from msgspec import structs
@@ -176,6 +177,15 @@ async def test_a_second_stop_answers_the_same_whatever_became_of_the_messages(se
     assert answer.json == {"result": "all_clear", "told": ["Ivan", "Anna"]}
     await change(server, "update delivery set state = 'failed', error_class = 'expired' where channel = 'email' and kind = 'alarm'")
     assert (await maya.post("/event/1/stop/")).json == answer.json
+
+
+async def test_the_pin_guards_the_all_clear_after_an_alarm_has_ended_by_itself_too(server, maya, called):
+    await maya.put("/user/pin/me/", {"pin": "4711", "password": PASSWORD})
+    await change(server, "update alarm set expires_at = holdfast_now()")
+    await until(lambda: count(server, "alarm", "close_reason = 'expired'"))
+    assert (await maya.post("/event/1/stop/")).status == 403
+    assert await count(server, "delivery", "kind = 'all_clear'") == 0
+    assert (await maya.post("/event/1/stop/", {"pin": "4711"})).json == {"result": "all_clear", "told": ["Ivan", "Anna"]}
 
 
 async def test_an_answer_to_an_alarm_that_is_over_takes_nobody_elses(server, maya, sam, post):

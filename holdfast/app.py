@@ -15,6 +15,7 @@ from holdfast.accounts.routes import doors as account_doors
 from holdfast.accounts.sessions import Sessions
 from holdfast.alarms import answering, pin, scenarios
 from holdfast.alarms.drill import last_drill
+from holdfast.alarms.pressing import Presses
 from holdfast.alarms.routes import doors as alarm_doors
 from holdfast.alarms.scenario_routes import doors as scenario_doors
 from holdfast.alarms.stream import Streams
@@ -93,7 +94,7 @@ class Holdfast:
         state.chat = chat = Chat(db, sessions.live)
         chat.start()
         worker, state.means = make_worker(db, state.settings)
-        state.wake, state.hurry = worker.wake, worker.hurry
+        state.wake, state.hurry, state.presses = worker.wake, worker.hurry, Presses(db, state.means)
         state.wording, state.last_drill, state.pins = Wording, last_drill, pin.tries()
         state.tells = scenarios.tells
         state.inbound_sms = partial(answering.by_sms, means=state.means)

@@ -48,8 +48,12 @@ class Pool:
         self._failures = 0
 
     @property
+    def failing(self) -> bool:
+        return self._failures >= FAILURES
+
+    @property
     def free(self) -> int:
-        return (self._slots if self._failures < FAILURES else 1) - len(self.running)
+        return (1 if self.failing else self._slots) - len(self.running)
 
     def note(self, sent: Sent) -> None:
         self._failures = 0 if sent.reached else self._failures + 1
@@ -120,7 +124,10 @@ class Worker:
         while not self._stopping:
             pool.bell.clear()
             await self._try(self._take(channel, pool))
-            await _rung(pool.bell, self._settings.poll)
+            if pool.failing:  # whatever is due: a provider that is gone must not take the disk from those who press
+                await asyncio.sleep(self._settings.poll)
+            else:
+                await _rung(pool.bell, self._settings.poll)
 
     async def _take(self, channel: str, pool: Pool) -> None:
         if pool.free <= 0:

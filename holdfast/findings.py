@@ -45,11 +45,8 @@ WAITING = """
      where state in ('pending', 'leased') and next_at <= (select holdfast_now()) - cast(:late as bigint)
        and deadline_at > (select holdfast_now())"""
 
-# 401, 403, 530 ...: our configuration is at fault, and no retry helps.
-REFUSED_US = """
-    select count(*)
-      from delivery d join delivery_attempt a on a.delivery_id = d.id and a.n = d.attempt
-     where d.state in ('pending', 'leased') and d.state = 'pending' and a.provider_code in ('401', '403', '530', '534', '535', '538')"""
+# Our login or address is at fault, and no retry helps.
+REFUSED_US = "select count(*) from delivery where state in ('pending', 'leased') and state = 'pending' and error_class = 'configuration'"
 
 LOST_OFTEN = """
     select count(*)

@@ -12,6 +12,7 @@ from holdfast.db import PATIENCE, Lanes, Sql, Statement, T, shaped, writing
 
 CONNECTIONS = 10  # per process; PostgreSQL's own default allows 100 in all
 RESERVED = 2  # of them for alarms alone, which may use all: no crowd of others can hold every connection
+ABANDONED = "15s"  # after which the server ends a transaction whose client is silent: a host that died must not keep an alarm locked
 STATEMENTS = 512  # prepared statements that a connection keeps
 
 _DOWN = (
@@ -72,7 +73,8 @@ class Connections:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        return await asyncpg.connect(self._url, timeout=PATIENCE, command_timeout=PATIENCE, statement_cache_size=STATEMENTS)
+        limits = {"timeout": PATIENCE, "command_timeout": PATIENCE, "statement_cache_size": STATEMENTS}
+        return await asyncpg.connect(self._url, server_settings={"idle_in_transaction_session_timeout": ABANDONED}, **limits)
 
     def give_back(self, connection: Any) -> None:
         if connection.is_closed():

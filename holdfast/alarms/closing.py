@@ -72,7 +72,7 @@ async def _expire(tx: Tx, alarm_id: int, means: Means) -> None:
     await telling.to_told(tx, case, "closing", told, f"alarm:{alarm_id}:closing")
     await trail.record(tx, alarm_id, "expired", told=len(told))
     if not case.alarm.drill and not any(helper.answered_at for helper in case.helpers):
-        tx.after_commit(lambda: log.error("alarm_expired_unanswered", alarm_id=alarm_id, told=len(told)))
+        tx.after_commit(lambda: log.error("alarm_expired_unanswered", alarm_id=alarm_id, count=len(told)))
 
 
 async def _end(tx: Tx, case: Case) -> list[Helper]:

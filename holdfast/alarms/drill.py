@@ -41,10 +41,10 @@ async def preview(tx: Tx, user_id: int, scenario: Scenario, means: Means, *, inc
     told = [person for person in persons if person.confirmed]
     if include_staff:
         told += await telling.people(tx, user_id, ["staff_on_call"], means)
-    helpers = [DrillHelper(person.name, _channels(person, scenario)) for person in told]
+    helpers = [DrillHelper(person.name, _channels(person, scenario, means)) for person in told]
     left_out = [person.name for person in persons if not person.confirmed]
     return DrillPreview(sum(len(helper.channels) for helper in helpers), helpers, left_out)
 
 
-def _channels(person: Person, scenario: Scenario) -> list[str]:
-    return [way.channel for way in person.ways if not way.problem][: scenario.start_channels]
+def _channels(person: Person, scenario: Scenario, means: Means) -> list[str]:
+    return [way.channel for way in person.ways if not way.problem and way.channel in means.channels][: scenario.start_channels]

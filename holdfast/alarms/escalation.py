@@ -116,7 +116,7 @@ async def shorten_waits(db: Database, means: Means) -> None:
     async with db.write(alarm=True) as tx:
         count = await tx.run(SHORTEN)
         await tx.run(SHORTEN_CHANNEL, longest=longest)
-    log.error("clock_step", alarms=count, reason="The clock was set back; an alarm would have waited longer than its scenario says.")
+    log.error("clock_step", count=count, reason="The clock was set back; an alarm would have waited longer than its scenario says.")
 
 
 async def advance(tx: Tx, alarm_id: int, means: Means, *, waits: bool = True) -> None:

@@ -200,7 +200,7 @@ class Row(Struct):
 
 
 class ChannelView(Struct):
-    """`problem`: not_configured, temporary, permanent, ambiguous, undelivered, capped, expired, or why nothing can be sent there.
+    """`problem`: not_configured, configuration, temporary, permanent, ambiguous, undelivered, capped, expired, or why nothing can be sent there.
 
     Null while all is well.
     """

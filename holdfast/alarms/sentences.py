@@ -13,15 +13,18 @@ LATE = 60 * SECOND  # without a message that went out; alarm.md, section 14
 TOLD, OPEN = ("accepted", "delivered"), ("pending", "leased")
 
 
-def about(helper: Helper, deliveries: Sequence[Standing], channels: Collection[str], person: Person | None) -> str:
-    """The answer's sentence about one person, in the contract's language. Nobody "has been notified" before a provider has accepted the message."""
+def about(helper: Helper, deliveries: Sequence[Standing], channels: Collection[str], person: Person | None, grace: int = 0) -> str:
+    """The answer's sentence about one person, in the contract's language. Nobody "has been notified" before a provider has accepted the message.
+
+    `grace`: the seconds in which nobody is told yet.
+    """
     named = {"name": helper.name, "relationship": helper.relationship}
     if told := _by(deliveries, TOLD):
         return texts.sentence("answer.told", channels=texts.channels(told), **named)
     if under_way := _by(deliveries, OPEN):
         usable = [channel for channel in under_way if channel in channels]
-        key = "telling" if usable else "no_mail_server" if under_way == ["email"] else "no_channel"
-        return texts.sentence(f"answer.{key}", channels=texts.channels(usable or under_way), **named)
+        key = ("grace" if grace else "telling") if usable else "no_mail_server" if under_way == ["email"] else "no_channel"
+        return texts.sentence(f"answer.{key}", channels=texts.channels(usable or under_way), seconds=grace, **named)
     if deliveries:
         doubtful = any(delivery.error_class == "ambiguous" for delivery in deliveries)
         return texts.sentence(

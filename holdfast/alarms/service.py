@@ -241,11 +241,12 @@ async def _answer(tx: Tx, case: Case, press: Press, persons: list[Person]) -> st
     messages: list[Music | str] = []
     if case.scenario.music and (track := await music.track_for(tx, press.user_id, press.origin)):
         messages.append(Music(track.url))
-    known = {(person.kind, person.id): person for person in persons}
+    known, alarm = {(person.kind, person.id): person for person in persons}, case.alarm
+    grace = -((alarm.now - alarm.grace_ends_at) // SECOND) if alarm.state == "grace" and alarm.grace_ends_at else 0
     for helper in case.helpers:
         person, sent = known.get((helper.kind, helper.person_id)), case.of(helper)
         if person or sent:  # somebody removed since without a message has no part in this alarm
-            messages.append(sentences.about(helper, sent, case.means.channels, person))
+            messages.append(sentences.about(helper, sent, case.means.channels, person, max(0, grace)))
     if not case.helpers:
         messages.append(sentences.nobody())
     return _json(Called(case.scenario.name, messages))

@@ -28,8 +28,11 @@ class Links:
 
     def known(self, digest: str | None, place: str, *numbers: int) -> str:
         """The seed whose link has this digest: the one that was made before another key began to sign."""
-        what = self.seed(place, *numbers).partition("@")[0]
-        return next((seed for name in self._keys if self.digest(seed := f"{what}@{name}") == digest), self.seed(place, *numbers))
+        seed = self.seed(place, *numbers)
+        if len(self._keys) == 1:
+            return seed
+        what = seed.partition("@")[0]
+        return next((other for name in self._keys if self.digest(other := f"{what}@{name}") == digest), seed)
 
     def address(self, seed: str) -> str:
         """Raises KeyError when the key that made it is no longer there."""
@@ -38,7 +41,11 @@ class Links:
     def key(self, seed: str) -> str:
         what, _, name = seed.partition("@")
         number = int.from_bytes(hmac.digest(self._keys[name], what.encode(), "sha256"))
-        return "".join(ALPHABET[number // 62**place % 62] for place in range(LENGTH))
+        characters = []
+        for _ in range(LENGTH):
+            number, place = divmod(number, 62)
+            characters.append(ALPHABET[place])
+        return "".join(characters)
 
     def digest(self, seed: str) -> str:
         return digest(self.key(seed))

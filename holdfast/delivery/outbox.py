@@ -257,7 +257,7 @@ def _consequence(delivery: Leased, sent: Sent) -> tuple[str, str | None, int]:
             return "failed", "permanent", 0
         case "ambiguous" if delivery.ambiguous + 1 >= MOST_AMBIGUOUS:
             return "failed", "ambiguous", 0
-    return "pending", sent.outcome, max(backoff(delivery.attempt), _asked_for(sent))
+    return "pending", "configuration" if sent.refused_us else sent.outcome, max(backoff(delivery.attempt), _asked_for(sent))
 
 
 def _storable(sent: Sent) -> Sent:

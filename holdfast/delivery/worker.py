@@ -178,7 +178,11 @@ class Worker:
         return body.text.replace(LINK, link)
 
     async def _write_down(self, delivery: Leased, sent: Sent) -> Finished | None:
-        """Tries until it is written: the fence keeps it right however late, and giving up would send a second copy."""
+        """Tries until it is written: the fence keeps it right however late, and giving up would send a second copy.
+
+        A bug gives up when the lease has ended.
+        """
+        began = time.monotonic()
         while True:
             try:
                 async with self._db.write(alarm=True) as tx:
@@ -187,6 +191,8 @@ class Worker:
                     return await outbox.finish(tx, self.name, delivery, sent)
             except Exception as error:
                 self._complain(error)
+                if not self._is_away(error) and time.monotonic() - began > self._settings.lease:
+                    return None
                 await asyncio.sleep(WRITE_DOWN)
 
     async def _look_after(self) -> None:
@@ -224,9 +230,12 @@ class Worker:
         except Exception as error:
             self._complain(error)
 
+    def _is_away(self, error: Exception) -> bool:
+        return isinstance(error, Unavailable) or self._db.down(error)
+
     def _complain(self, error: Exception) -> None:
         """Once for each time that the database goes away; a bug every time."""
-        if not isinstance(error, Unavailable) and not self._db.down(error):
+        if not self._is_away(error):
             log.error("bug", worker=self.name, exc_info=error)
         elif not self._troubled:
             log.error("database_unavailable", worker=self.name, exc_info=error)

@@ -58,6 +58,7 @@ create index alarm_check_in on alarm (check_in_at) where not check_in_asked;
 create index alarm_history on alarm (user_id, id);
 create index alarm_closed on alarm (closed_at) where state = 'closed';
 create index delivery_to on delivery (channel, destination, created_at);
+create index delivery_first on delivery (channel, priority desc, next_at) where state in ('pending', 'leased');
 create index delivery_failed on delivery (id) where state = 'failed';
 create index delivery_sms on delivery (created_at) where channel = 'sms';
 create index delivery_receipt on delivery (provider, provider_msg_id);

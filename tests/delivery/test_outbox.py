@@ -177,3 +177,11 @@ async def test_a_clock_set_back_delays_nothing_beyond_its_rule(db):
     assert (await row(db, "next_at <= holdfast_now() + 72000000", where="dedup_key = 'retried'"))[0]
     async with db.read() as tx:
         assert not await outbox.is_untidy(tx, ["email"])
+
+
+async def test_a_provider_that_refuses_us_is_told_apart_from_one_that_is_busy(db):
+    await put(db)
+    (delivery,) = await claim(db)
+    await finish(db, delivery, Sent("temporary", "20003", refused_us=True))
+    async with db.read() as tx:
+        assert tuple(await tx.row("select state, error_class from delivery")) == ("pending", "configuration")

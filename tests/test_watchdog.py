@@ -18,6 +18,7 @@ import asyncpg
 import httpx2
 import pytest
 from calling import until
+from conftest import ENGINES
 from mailserver import free_port, mail_server, speaking
 from msgspec import structs
 from process import server_process
@@ -323,7 +324,7 @@ async def test_a_clock_that_was_set_is_paged_and_then_over(watch, listener, by):
     assert [page["resolved"] for page in listener.pages] == [[], ["clock_step"]]
 
 
-@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+@pytest.mark.parametrize("engine", ENGINES[1:], indirect=True)
 async def test_clocks_of_two_machines_that_differ_are_found_while_they_do(watch, listener):
     await watch.later(1)
     await watch.turn_database(40)

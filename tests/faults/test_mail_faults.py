@@ -151,7 +151,8 @@ async def test_a_mail_server_that_does_its_worst_holds_nobody_else_up(fresh, fau
             found = await ask(
                 fresh.settings, "select outcome, finished_at - started_at from delivery_attempt where outcome is not null and " + BY_MAIL
             )
-            assert {row[0] for row in found} == {outcome}
+            # With so short a limit a busy machine ends a send from outside, half a second later; what left is then in doubt.
+            assert {row[0] for row in found} <= ({outcome} if limit == max(OVER) else {outcome, "ambiguous"})
             assert max(row[1] for row in found) < (limit + OVER[limit]) * 1e6
             await give_up(fresh.settings)
             await until(lambda: nothing_left(int(mail.rpartition(":")[2])), limit + 60)

@@ -28,6 +28,10 @@ class Clock:
         self._zero += microseconds
 
 
+def iso_or_none(at: int | None) -> str | None:
+    return None if at is None else iso(at)
+
+
 def iso(at: int) -> str:
     """2026-11-22T12:00:00.000000Z: what crosses the wire."""
     return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds").replace("+00:00", "Z")

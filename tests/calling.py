@@ -8,6 +8,7 @@ from conftest import Person, Server
 
 IVAN = {"name": "Ivan", "phone": "+380501234567", "email": "ivan@example.org", "relationship": "brother"}
 OLGA = {"name": "Olga", "phone": "+380501234568", "relationship": "friend"}
+ANNA = {"name": "Anna", "phone": "+380501234569", "email": "anna@example.org", "relationship": "sister"}
 NADIA = {"name": "Dr Nadia", "email": "nadia@example.org"}
 
 TRIGGER = "/event/trigger/me/"

@@ -19,7 +19,7 @@ READABLE = 24 * HOUR  # after its alarm has ended: whoever comes late reads that
 SMS_REACHES_BACK = 24 * HOUR
 
 BY_LINK = """
-    select h.id, h.alarm_id, h.seen_at
+    select h.id, h.alarm_id
       from alarm_helper h join alarm a on a.id = h.alarm_id
      where h.link_sha256 = :digest and (a.state <> 'closed' or a.closed_at > holdfast_now() - :readable)"""
 
@@ -89,7 +89,6 @@ class Standpoint(Struct):
 class _Found(Struct):
     id: int
     alarm_id: int
-    seen_at: int | None
 
 
 class _Addressed(Struct):

@@ -26,10 +26,6 @@ ADD = """
     returning id, alarm_id, distress, text, created_at"""
 
 
-class _Id(Struct):
-    id: int
-
-
 class _Kept(Struct):
     id: int
     alarm_id: int
@@ -41,7 +37,7 @@ class _Kept(Struct):
 async def ask_due(db: Database) -> None:
     """By e-mail to those who chose that; in a client it is asked from the history."""
     async with db.read() as tx:
-        due = await tx.all(DUE, _Id, limit=AT_ONCE)
+        due = await tx.all(DUE, rounds.Due, limit=AT_ONCE)
     await rounds.each(db, [alarm.id for alarm in due], _ask)
 
 

@@ -4,8 +4,6 @@ from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
-
 from holdfast.alarms import case as cases
 from holdfast.alarms import rounds, telling, trail
 from holdfast.alarms.case import Case
@@ -35,10 +33,6 @@ class Superseded(Conflict):
     """Another alarm has taken the place of this one: stop that one."""
 
 
-class _Id(Struct):
-    id: int
-
-
 async def stop(tx: Tx, alarm_id: int, actor_id: int, text: str | None, means: Means) -> Stopped:
     """Nobody is told when nobody can have been; else those who were told, and nobody else, hear the all-clear. A second stop answers the same.
 
@@ -58,7 +52,7 @@ async def stop(tx: Tx, alarm_id: int, actor_id: int, text: str | None, means: Me
 
 async def end_overdue(db: Database, means: Means) -> None:
     async with db.read() as tx:
-        overdue = await tx.all(OVERDUE, _Id, limit=AT_ONCE)
+        overdue = await tx.all(OVERDUE, rounds.Due, limit=AT_ONCE)
     await rounds.each(db, [alarm.id for alarm in overdue], partial(_expire, means=means))
 
 

@@ -2,8 +2,6 @@
 
 from functools import partial
 
-from msgspec import Struct
-
 from holdfast.alarms import case as cases
 from holdfast.alarms import rounds, telling, trail
 from holdfast.alarms.case import Case
@@ -69,7 +67,7 @@ SHORTEN_CHANNEL = f"update alarm_helper set next_channel_at = holdfast_now() whe
 
 # Who waits for a next channel: its time has come, or what was started has failed, is unknown, or was tried twice.
 NEXT = """
-    select h.id, h.alarm_id
+    select h.alarm_id as id
       from alarm_helper h join alarm a on a.id = h.alarm_id
      where h.next_channel_at is not null and a.state = 'open'
        and (h.next_channel_at <= (select holdfast_now())
@@ -79,26 +77,17 @@ NEXT = """
      order by h.next_channel_at limit :limit"""
 
 
-class _Id(Struct):
-    id: int
-
-
-class _Waiting(Struct):
-    id: int
-    alarm_id: int
-
-
 async def run_due(db: Database, means: Means) -> None:
     """Every live alarm whose time has come, each in a transaction of its own."""
     async with db.read() as tx:
-        due = await tx.all(DUE, _Id, limit=AT_ONCE)
+        due = await tx.all(DUE, rounds.Due, limit=AT_ONCE)
     await rounds.each(db, [alarm.id for alarm in due], partial(advance, means=means, waits=False))
 
 
 async def start_next_channels(db: Database, means: Means) -> None:
     async with db.read() as tx:
-        waiting = await tx.all(NEXT, _Waiting, tries=telling.TRIES, limit=AT_ONCE)
-    await rounds.each(db, dict.fromkeys(row.alarm_id for row in waiting), partial(_start_next_channels, means=means))
+        waiting = await tx.all(NEXT, rounds.Due, tries=telling.TRIES, limit=AT_ONCE)
+    await rounds.each(db, dict.fromkeys(row.id for row in waiting), partial(_start_next_channels, means=means))
 
 
 async def _start_next_channels(tx: Tx, alarm_id: int, means: Means) -> None:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from holdfast.alarms import case as cases
 from holdfast.alarms import sentences
 from holdfast.alarms.schemas import AlarmView, ChannelView, Helper, HelperView, History, Means, PastAlarm, Row, State
-from holdfast.clock import iso
+from holdfast.clock import iso, iso_or_none
 from holdfast.db import Tx
 from holdfast.delivery import outbox
 from holdfast.delivery.schemas import Standing
@@ -58,8 +58,8 @@ async def view(tx: Tx, row: Row, means: Means) -> AlarmView:
         drill=row.drill,
         version=_version(row, deliveries),
         created_at=iso(row.created_at),
-        grace_ends_at=_iso(row.grace_ends_at),
-        next_step_at=_iso(row.next_step_at) if row.state == "open" else None,
+        grace_ends_at=iso_or_none(row.grace_ends_at),
+        next_step_at=iso_or_none(row.next_step_at) if row.state == "open" else None,
         line=sentences.line(row, snapshot, helpers, deliveries, means),
         helpers=[_about(helper, deliveries, means.channels) for helper in helpers],
         helplines=means.helplines(snapshot.place, snapshot.veteran, row.now),
@@ -82,7 +82,7 @@ async def history(tx: Tx, user_id: int, before: int | None, limit: int, *, live:
 
 
 def _past(row: _Kept) -> PastAlarm:
-    times = (iso(row.created_at), _iso(row.acknowledged_at), _iso(row.closed_at), _iso(row.check_in_at))
+    times = (iso(row.created_at), iso_or_none(row.acknowledged_at), iso_or_none(row.closed_at), iso_or_none(row.check_in_at))
     name = cases.frozen(row.snapshot).scenario.name
     return PastAlarm(row.id, name, row.level, row.drill, row.state, row.close_reason, row.previous_id, *times)
 
@@ -97,14 +97,10 @@ def _about(helper: Helper, deliveries: Sequence[Standing], channels: Collection[
     newest = {delivery.channel: delivery for delivery in deliveries if delivery.alarm_helper_id == helper.id}
     views = [ChannelView(channel, delivery.state, _problem(delivery, channels)) for channel, delivery in newest.items()]
     views += [ChannelView(way.channel, "failed", way.problem) for way in cases.ways_of(helper) if way.problem and way.channel not in newest]
-    return HelperView(helper.name, helper.relationship, views, _iso(helper.seen_at), helper.answer, _iso(helper.answered_at))
+    return HelperView(helper.name, helper.relationship, views, iso_or_none(helper.seen_at), helper.answer, iso_or_none(helper.answered_at))
 
 
 def _problem(delivery: Standing, channels: Collection[str]) -> str | None:
     if delivery.state == "pending" and delivery.channel not in channels:
         return "not_configured"
     return delivery.error_class if delivery.state in ("pending", "failed") else None
-
-
-def _iso(at: int | None) -> str | None:
-    return None if at is None else iso(at)

@@ -2,9 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
+from msgspec import Struct
+
 from holdfast.db import Database, Tx
 from holdfast.errors import Unavailable
 from holdfast.log import log
+
+
+class Due(Struct):
+    id: int
 
 
 async def each(db: Database, alarm_ids: Iterable[int], act: Callable[[Tx, int], Awaitable[None]]) -> None:

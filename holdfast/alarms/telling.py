@@ -116,16 +116,9 @@ async def next_channel(tx: Tx, case: Case, helper: Helper, at: int) -> None:
 
 async def to_told(tx: Tx, case: Case, kind: Kind, helpers: Sequence[Helper], key: str, **values: object) -> int:
     """One message to each, on the channel that reached him or her best; `key` makes it once. How many."""
-    ways = {helper.id: _best(case, helper) for helper in helpers}
-    return await _put(
-        tx,
-        case,
-        [
-            _Letter(helper, way, kind, case.alarm.step, key=f"{key}:helper:{helper.id}", values=values)
-            for helper in helpers
-            if (way := ways[helper.id])
-        ],
-    )
+    ways = [(helper, _best(case, helper)) for helper in helpers]
+    step = case.alarm.step
+    return await _put(tx, case, [_Letter(helper, way, kind, step, key=f"{key}:helper:{helper.id}", values=values) for helper, way in ways if way])
 
 
 async def status(tx: Tx, case: Case, about: Helper, answer: str) -> None:
@@ -202,13 +195,13 @@ async def _put(tx: Tx, case: Case, letters: Sequence[_Letter]) -> int:
     ]
     exempt = case.crowd is not None and case.crowd.first
     verdicts = await caps.judged(tx, case.means.caps, planned, user_id=case.alarm.user_id, alarm_id=case.alarm.id, first=exempt)
-    held = {new.dedup_key: cap for (_, new), cap in zip(texts, verdicts, strict=True) if cap}
-    added = await outbox.add(tx, *(new for new in written if new.dedup_key not in held))
-    added |= {new.dedup_key for _, new in texts if new.dedup_key in held and await caps.hold_back(tx, new, held[new.dedup_key])}
+    for (_, new), cap in zip(texts, verdicts, strict=True):
+        new.cap = cap
+    added = await outbox.add(tx, *written)
     for letter, new in zip(letters, written, strict=True):
         if new.dedup_key in added:
-            state: State = "failed" if new.dedup_key in held else "pending"
-            problem = "capped" if new.dedup_key in held else None
+            state: State = "failed" if new.cap else "pending"
+            problem = "capped" if new.cap else None
             case.sent.append(Standing(letter.helper.id, new.channel, new.destination, state, problem, 0, kind=new.kind, step=new.step))
     return len(added)
 

@@ -45,7 +45,7 @@ def _out(addresses: str) -> str:
 
 
 OUT = Sql(
-    sqlite=_out("select value ->> 0 as channel, value ->> 1 as destination from json_each(:addresses)"),
+    sqlite=_out("select json_extract(value, '$[0]') as channel, json_extract(value, '$[1]') as destination from json_each(:addresses)"),
     postgres=_out("select value ->> 0 as channel, value ->> 1 as destination from json_array_elements(cast(:addresses as json))"),
 )
 

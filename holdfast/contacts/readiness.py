@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from holdfast.clock import DAY, iso
+from holdfast.clock import DAY, iso_or_none
 from holdfast.contacts.changing import seen
 from holdfast.contacts.schemas import ChannelHealth, HelperChannel, HelperReadiness, Person, Readiness
 from holdfast.delivery.health import Lately
@@ -59,8 +59,7 @@ def _helper(person: Person, sending: Collection[str]) -> HelperReadiness:
 
 
 def _health(channel: str, lately: Lately | None) -> ChannelHealth:
-    checked_at = lately.checked_at if lately else None
-    return ChannelHealth(channel, lately.working if lately else None, None if checked_at is None else iso(checked_at))
+    return ChannelHealth(channel, lately.working if lately else None, iso_or_none(lately.checked_at) if lately else None)
 
 
 def _problems(outlook: Outlook, helpers: Sequence[HelperReadiness], health: Sequence[ChannelHealth]) -> set[str]:

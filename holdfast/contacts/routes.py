@@ -19,7 +19,6 @@ from holdfast.contacts.schemas import (
 )
 from holdfast.db import Tx
 from holdfast.delivery import health
-from holdfast.delivery.caps import Caps
 from holdfast.fields import Draft
 from holdfast.http import Answer, Ask, Doors, FieldProblems, Problem, own_or_staff
 from holdfast.profiles import preferences
@@ -141,8 +140,8 @@ async def _look_at(ask: Ask, tx: Tx) -> ContactView:
 
 
 async def _ask_contact(ask: Ask, kind: inviting.Kind) -> Invitation:
-    settings, server = ask.settings, ask.state.means
-    means = inviting.Means(server.channels, settings.sms_countries, server.links, Caps.of(settings), settings.invite_ttl)
+    server = ask.state.means
+    means = inviting.Means(server.channels, server.countries, server.links, server.caps, ask.settings.invite_ttl)
     async with ask.db.write() as tx:
         posted = await inviting.ask(tx, kind, ask.target.id, ask.user_id, means)
         tx.after_commit(ask.state.wake)

@@ -6,23 +6,19 @@ An act asks inside its own transaction, once its alarm's row is there:
     due = await caps.summary_due(tx, crowd, user_id=user_id, addresses=addresses)     # alarm or summary, and when
     names = await caps.judged(tx, limits, planned, user_id=user_id, alarm_id=alarm_id, first=crowd.first)
 
-It gives each SMS without a name to `outbox.add`, with `segments=limits.segments(text)`, and each other one to `hold_back`.
+It gives each SMS to `outbox.add`, with `segments=limits.segments(text)` and with the name that it got as `cap`.
 """
 
-import functools
 import json
-import secrets
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from holdfast.clock import DAY, HOUR, MINUTE
 from holdfast.db import Tx
 from holdfast.delivery.counts import CROWD, FOR_USER, IN_THE_HOUR, SEGMENTS, SUMMARIES, TO
-from holdfast.delivery.schemas import LINK, PRIORITY, Kind, NewDelivery
-from holdfast.log import log
+from holdfast.delivery.schemas import LINK, Kind
 from holdfast.settings import Settings
 from holdfast.texts.segments import measured
 
@@ -34,13 +30,6 @@ UNCONFIRMED_ALARM, UNCONFIRMED_DAY = 1, 3  # SMS from one user to somebody who h
 TELLING = ("alarm", "summary")  # by these a helper hears that there is an alarm at all
 LAST = ("all_clear", "closing")  # owed to whoever was told: at most one for each telling
 LINK_KEY = len("/a/") + 22
-
-HOLD_BACK = """
-    insert into delivery (ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, step, channel, destination, body, priority,
-                          provider, state, error_class, next_at, deadline_at, created_at)
-    values (:ref, :dedup_key, :alarm_id, :alarm_helper_id, :contact_channel_id, :kind, :step, :channel, :destination, :body, :priority,
-            :cap, 'failed', 'capped', holdfast_now(), :deadline_at, holdfast_now())
-    on conflict (dedup_key) do nothing"""
 
 
 class Caps(Struct, frozen=True, kw_only=True):
@@ -169,17 +158,6 @@ async def judged(tx: Tx, caps: Caps, planned: Sequence[Planned], *, user_id: int
         if verdict is None:
             _use(caps, used, sms)
     return verdicts
-
-
-async def hold_back(tx: Tx, new: NewDelivery, cap: Cap) -> bool:
-    """Records an SMS that a cap holds back as one that failed, so that the live state tells the truth. False when it was there already."""
-    values = msgspec.structs.asdict(new) | {"ref": secrets.token_hex(16), "body": msgspec.json.encode(new.body).decode()}
-    for unused in ("wait", "segments"):
-        values.pop(unused)
-    added = bool(await tx.run(HOLD_BACK, priority=PRIORITY[new.kind], cap=cap, **values))
-    if added:
-        tx.after_commit(functools.partial(log.warning, "sms_held_back", reason=cap, alarm_id=new.alarm_id))
-    return added
 
 
 async def spent(tx: Tx, caps: Caps) -> float:

@@ -38,7 +38,7 @@ def _last(addresses: str) -> str:
 
 
 SUMMARIES = Sql(
-    sqlite=_last("select value ->> 0 as channel, value ->> 1 as destination from json_each(:addresses)"),
+    sqlite=_last("select json_extract(value, '$[0]') as channel, json_extract(value, '$[1]') as destination from json_each(:addresses)"),
     postgres=_last("select value ->> 0 as channel, value ->> 1 as destination from json_array_elements(cast(:addresses as json))"),
 )
 

@@ -1,5 +1,6 @@
 """The outbox: what must reach somebody, recorded with what caused it, and handed to one worker at a time."""
 
+import functools
 import hashlib
 import random
 import secrets
@@ -11,6 +12,7 @@ from msgspec import Struct
 from holdfast.clock import SECOND
 from holdfast.db import Sql, Tx
 from holdfast.delivery.schemas import PRIORITY, Leased, NewDelivery, Standing
+from holdfast.log import log
 from holdfast.outside.sending import FAILED_RANK, Sent
 
 LEASE = 30 * SECOND  # longer than any send may take, so that it is never renewed: `settings.lease` and `settings.send_limit`
@@ -26,8 +28,11 @@ _NEW = """ref, dedup_key, alarm_id, alarm_helper_id, contact_channel_id, kind, s
 def _add(rows: str) -> str:
     """All in one statement: an alarm adds one for each person and channel."""
     return f"""
-    insert into delivery ({_NEW}, longest_wait, state, next_at, created_at)
-    select {_NEW}, wait, 'pending', holdfast_now() + wait, holdfast_now() from {rows} where true
+    insert into delivery ({_NEW}, longest_wait, provider, state, error_class, next_at, created_at)
+    select {_NEW}, wait, cap, case when cap is null then 'pending' else 'failed' end, case when cap is null then null else 'capped' end,
+           holdfast_now() + wait, holdfast_now()
+      from {rows}
+     where true
     on conflict (dedup_key) do nothing
     returning dedup_key"""  # noqa: S608 - constants
 
@@ -40,13 +45,13 @@ ADD = Sql(
                    json_extract(value, '$.step') as step, json_extract(value, '$.channel') as channel,
                    json_extract(value, '$.destination') as destination, json_extract(value, '$.body') as body,
                    json_extract(value, '$.priority') as priority, json_extract(value, '$.segments') as segments,
-                   json_extract(value, '$.deadline_at') as deadline_at, json_extract(value, '$.wait') as wait
+                   json_extract(value, '$.deadline_at') as deadline_at, json_extract(value, '$.wait') as wait, json_extract(value, '$.cap') as cap
               from json_each(:rows))"""
     ),
     postgres=_add(
         """json_to_recordset(cast(:rows as json)) as row (ref text, dedup_key text, alarm_id bigint, alarm_helper_id bigint,
                contact_channel_id bigint, kind text, step integer, channel text, destination text, body text, priority integer,
-               segments integer, deadline_at bigint, wait bigint)"""
+               segments integer, deadline_at bigint, wait bigint, cap text)"""
     ),
 )
 
@@ -164,7 +169,11 @@ async def add(tx: Tx, *new: NewDelivery) -> set[str]:
     if not new:
         return set()
     rows = msgspec.json.encode([_row(one) for one in new]).decode()
-    return {row.dedup_key for row in await tx.all(ADD, _Added, rows=rows)}
+    added = {row.dedup_key for row in await tx.all(ADD, _Added, rows=rows)}
+    for one in new:
+        if one.cap and one.dedup_key in added:
+            tx.after_commit(functools.partial(log.warning, "sms_held_back", reason=one.cap, alarm_id=one.alarm_id))
+    return added
 
 
 async def of_alarm(tx: Tx, alarm_id: int) -> list[Standing]:

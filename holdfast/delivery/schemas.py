@@ -50,6 +50,7 @@ class NewDelivery(Struct, kw_only=True):
     step: int = 0
     wait: int = 0  # microseconds until it is due
     segments: int = 1  # of an SMS: what it costs
+    cap: str | None = None  # what holds it back: it is on record as failed, so that the live state tells the truth
 
 
 class Leased(Struct):

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from holdfast import audit
-from holdfast.clock import iso
+from holdfast.clock import iso_or_none
 from holdfast.db import Sql, Tx
 from holdfast.http import Ask, Doors, FieldProblems, Problem, staff
 
@@ -165,16 +165,12 @@ async def _shown(tx: Tx, page: list[_Alarm]) -> list[StaffAlarm]:
         channels.setdefault(row.alarm_helper_id, []).append(StaffChannel(row.channel, row.state, row.problem))
     helpers: dict[int, list[StaffHelper]] = {}
     for each in await tx.all(HELPERS, _Helper, listed=listed):
-        answered = (_iso(each.seen_at), each.answer, _iso(each.answered_at))
+        answered = (iso_or_none(each.seen_at), each.answer, iso_or_none(each.answered_at))
         shown = StaffHelper(each.name, each.kind, each.confirmed, *answered, channels.get(each.id, []))
         helpers.setdefault(each.alarm_id, []).append(shown)
     return [_one(alarm, helpers.get(alarm.id, [])) for alarm in page]
 
 
 def _one(alarm: _Alarm, helpers: list[StaffHelper]) -> StaffAlarm:
-    times = {name: _iso(getattr(alarm, name)) for name in ("created_at", "next_step_at", "acknowledged_at", "closed_at")}
+    times = {name: iso_or_none(getattr(alarm, name)) for name in ("created_at", "next_step_at", "acknowledged_at", "closed_at")}
     return StaffAlarm(**(msgspec.structs.asdict(alarm) | times), helpers=helpers)
-
-
-def _iso(at: int | None) -> str | None:
-    return None if at is None else iso(at)

@@ -7,9 +7,9 @@ from msgspec import Meta, Struct
 
 from holdfast import audit
 from holdfast.alarms import trail
-from holdfast.clock import iso
+from holdfast.clock import iso, iso_or_none
 from holdfast.db import Sql, Tx
-from holdfast.errors import NotFound, Refusal
+from holdfast.errors import Conflict, NotFound
 from holdfast.http import Ask, Doors, FieldProblems, Problem, Target, staff
 
 NEWEST = 2**62  # before every delivery
@@ -118,22 +118,16 @@ class DeliveryNotFound(NotFound):
     """Delivery not found"""
 
 
-class NotFailed(Refusal):
+class NotFailed(Conflict):
     """Only a message that failed can be sent again."""
 
-    status = 409
 
-
-class TooLate(Refusal):
+class TooLate(Conflict):
     """It is too late for this message: its alarm is over, or its time is up."""
 
-    status = 409
 
-
-class OptedOut(Refusal):
+class OptedOut(Conflict):
     """This address wants no more messages."""
-
-    status = 409
 
 
 class _Delivery(Struct):
@@ -207,8 +201,7 @@ async def retry(tx: Tx, delivery_id: int, actor_id: int) -> None:
 async def _shown(tx: Tx, page: list[_Delivery]) -> list[StaffDelivery]:
     attempts: dict[int, list[StaffAttempt]] = {row.id: [] for row in page}
     for each in await tx.all(ATTEMPTS, _Attempt, listed=json.dumps(list(attempts))):
-        finished = None if each.finished_at is None else iso(each.finished_at)
-        tried = StaffAttempt(each.n, iso(each.started_at), finished, each.outcome, each.provider_code, each.detail)
+        tried = StaffAttempt(each.n, iso(each.started_at), iso_or_none(each.finished_at), each.outcome, each.provider_code, each.detail)
         attempts[each.delivery_id].append(tried)
     return [_one(row, attempts[row.id]) for row in page]
 

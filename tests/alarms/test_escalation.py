@@ -1,10 +1,8 @@
 """Nobody answers: what the server does by itself, with a turned clock."""
 
 import pytest
-from calling import FROM, IVAN, OLGA, TRIGGER, count, settled, state, trusts, until
+from calling import ANNA, FROM, IVAN, OLGA, TRIGGER, count, settled, state, trusts, until
 from mailserver import mail_server
-
-ANNA = {"name": "Anna", "phone": "+380501234569", "email": "anna@example.org", "relationship": "sister"}
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 import re
 
 import pytest
-from calling import FROM, IVAN, TRIGGER, settled, state, trusts, until
+from calling import ANNA, FROM, IVAN, TRIGGER, settled, state, trusts, until
 from mailserver import mail_server
-
-ANNA = {"name": "Anna", "phone": "+380501234569", "email": "anna@example.org", "relationship": "sister"}
 
 
 @pytest.fixture

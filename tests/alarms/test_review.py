@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from calling import FROM, IVAN, OLGA, TRIGGER, count, settled, state, trusts, until
+from calling import ANNA, FROM, IVAN, OLGA, TRIGGER, count, settled, state, trusts, until
 from conftest import PASSWORD
 from links import link
 from mailserver import mail_server
@@ -14,8 +14,6 @@ from holdfast.delivery import outbox
 from holdfast.delivery.links import Links
 from holdfast.outside.sandbox import Sandbox
 from holdfast.outside.sending import Sent
-
-ANNA = {"name": "Anna", "phone": "+380501234569", "email": "anna@example.org", "relationship": "sister"}
 
 WAITS = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 

@@ -3,11 +3,9 @@
 import asyncio
 
 import pytest
-from calling import FROM, IVAN, NADIA, TRIGGER, count, settled, state, trusts, until
+from calling import ANNA, FROM, IVAN, NADIA, TRIGGER, count, settled, state, trusts, until
 from conftest import PASSWORD
 from mailserver import mail_server
-
-ANNA = {"name": "Anna", "phone": "+380501234569", "email": "anna@example.org", "relationship": "sister"}
 
 
 @pytest.fixture

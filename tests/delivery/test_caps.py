@@ -67,7 +67,7 @@ async def act(tx: Tx, *planned: Planned, alarm_id: int | None, limits: Caps = LI
     """What an act does with what it plans."""
     verdicts = await caps.judged(tx, limits, planned, user_id=user_id, alarm_id=alarm_id, first=first)
     for each, cap in zip(planned, verdicts, strict=True):
-        assert await (caps.hold_back(tx, new(each, alarm_id), cap) if cap else outbox.add(tx, new(each, alarm_id)))
+        assert await outbox.add(tx, structs.replace(new(each, alarm_id), cap=cap))
     return verdicts
 
 
@@ -183,9 +183,9 @@ async def test_what_never_left_uses_up_nothing(db):
 async def test_what_is_held_back_is_on_record_as_failed_and_never_sent(db):
     async with db.write() as tx:
         alarm = await press(tx, state="open", reason=None)
-        held = new(sms(), alarm)
-        assert [await caps.hold_back(tx, held, "user"), await caps.hold_back(tx, held, "user")] == [True, False]
-        assert not await outbox.add(tx, held)
+        held = structs.replace(new(sms(), alarm), cap="user")
+        assert [bool(await outbox.add(tx, held)), bool(await outbox.add(tx, held))] == [True, False]
+        assert not await outbox.add(tx, structs.replace(held, cap=None))
         standing = await tx.row("select state, error_class from delivery")
         assert tuple(standing) == ("failed", "capped")
         assert not await outbox.is_due(tx, "sms")

@@ -5,11 +5,10 @@ import asyncio
 import httpx2
 import pytest
 from books import ask, count, trap, value
-from calling import IVAN, until
+from calling import ANNA, IVAN, until
 from mailserver import MailServer, free_port, listening
 from processes import ServerProcess, running
 
-ANNA = {"name": "Anna", "phone": "+380501234569", "email": "anna@example.org", "relationship": "sister"}
 PAST = "update alarm set {column} = 1 where id = 1"
 
 

@@ -7,11 +7,10 @@ import re
 import httpx2
 import pytest
 from books import ask, count, value
-from calling import IVAN, until
+from calling import ANNA, IVAN, until
 from mailserver import MailServer, free_port, listening
 from processes import ServerProcess, running
 
-ANNA = {"name": "Anna", "phone": "+380501234569", "email": "anna@example.org", "relationship": "sister"}
 LINK = re.compile(r"/a/[0-9A-Za-z]{22}")
 ROUND = 1.5  # seconds: longer than a round of chores
 

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 
 import pytest
-from calling import FROM, IVAN, TRIGGER, count, state, trusts
+from calling import ANNA, FROM, IVAN, TRIGGER, count, state, trusts
 from links import HOSTILE, link, seen
 from mailserver import mail_server
 
@@ -14,7 +14,6 @@ from holdfast.texts import LANGUAGES, page
 from holdfast.web import answering, pages
 from holdfast.web.answering import UNKNOWN_KEYS, Strangers
 
-ANNA = {"name": "Anna", "phone": "+380501234569", "email": "anna@example.org", "relationship": "sister"}
 UNKNOWN = "/a/" + "0" * 22
 WORDS = page("en")["a"]
 

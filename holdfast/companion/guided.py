@@ -40,5 +40,5 @@ def consent_in(text: str) -> str | None:
 
 def _heard(tokens: list[Token]) -> set[str]:
     sentences = tokens[-1].sentence + 1 if tokens else 0
-    hits = vocabulary().find(tokens, [language_of(tokens, "")] * sentences)
+    hits = vocabulary("topics").find(tokens, [language_of(tokens, "")] * sentences)
     return {hit.kind for hit in scope.without_idioms(hits)}

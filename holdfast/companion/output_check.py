@@ -24,7 +24,7 @@ def reasons_against(text: str | None, language: str, marker: str = "") -> list[s
         return ["empty"]
     found = [name for name, broken in _rules(text, marker).items() if broken]
     tokens = tokens_of(text)
-    hits = scope.without_idioms(vocabulary().find(tokens, [language] * (tokens[-1].sentence + 1 if tokens else 0)))
+    hits = scope.without_idioms(vocabulary("never").find(tokens, [language] * (tokens[-1].sentence + 1 if tokens else 0)))
     if any(hit.kind == "never_say" for hit in hits):
         found.append("never-list")
     if language_of(tokens, language) != language:

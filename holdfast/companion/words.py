@@ -12,6 +12,7 @@ DATA = Path(__file__).parent.parent / "data" / "words"
 GAP = "~"  # in an entry: none, one or two free words
 LONGEST_WORD = 24
 LONGEST_PHRASE = 12  # words, fillers counted
+EVERYWHERE = {"neg", "fillers", "idiom", "asks_human", "asks_if_ai"}
 PLACE = attrgetter("start", "end", "kind")
 
 
@@ -56,7 +57,7 @@ class Meaning(NamedTuple):
 
 
 class Vocabulary:
-    """All word classes of all languages, so that each message is read in every language at once.
+    """Word classes in all languages, so that each message is read in every language at once.
 
     The tree below a first word is built when that word is first met: most of the vocabulary never is in one process.
     """
@@ -145,16 +146,21 @@ def _clash(word: str, language: str, clashing: frozenset[str]) -> str:
 
 
 @cache
-def vocabulary() -> Vocabulary:
-    """Read once, at first use: importing the server stays fast."""
+def vocabulary(name: str = "general") -> Vocabulary:
+    """Each is read once, at first use: importing the server stays fast.
+
+    `general` holds the signs of a risk, with the classes of the languages' own files. Any other name is a file beside it, with the
+    five languages side by side; of the languages' own classes it knows those of EVERYWHERE.
+    """
     found = Vocabulary()
-    general = tomllib.loads((DATA / "general.toml").read_text("utf-8"))
+    shared = tomllib.loads((DATA / f"{name}.toml").read_text("utf-8"))
     for language in LANGUAGES:
-        data = tomllib.loads((DATA / f"{language}.toml").read_text("utf-8"))
-        found.ambiguous[language] = frozenset(words_of(data["ambiguous"]))
-        classes = [*data["classes"].items(), *((kind, texts[language]) for kind, texts in general.items() if language in texts)]
+        own = tomllib.loads((DATA / f"{language}.toml").read_text("utf-8"))
+        found.ambiguous[language] = frozenset(words_of(own["ambiguous"]))
+        classes = [(kind, text) for kind, text in own["classes"].items() if name == "general" or kind in EVERYWHERE]
+        classes += [(kind, texts[language]) for kind, texts in shared.items() if language in texts]
         for kind, text in classes:
-            for name, words in data.get("let", {}).items():
-                text = text.replace("{" + name + "}", words)
+            for let, words in own.get("let", {}).items():
+                text = text.replace("{" + let + "}", words)
             found.add(language, kind, fold_text(text))
     return found

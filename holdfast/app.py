@@ -21,6 +21,7 @@ from holdfast.alarms.scenario_routes import doors as scenario_doors
 from holdfast.alarms.stream import Streams
 from holdfast.alarms.stream import doors as stream_doors
 from holdfast.alarms.wording import Wording
+from holdfast.companion.resource_routes import doors as resource_doors
 from holdfast.companion.routes import doors as companion_doors
 from holdfast.companion.service import Companion
 from holdfast.contacts.routes import doors as contact_doors
@@ -57,6 +58,7 @@ DOORS = [
     link_doors,
     provider_doors,
     companion_doors,
+    resource_doors,
     room_doors,
     staff_chat_doors,
     chat_sockets,

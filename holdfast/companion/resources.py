@@ -5,6 +5,7 @@ import tomllib
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct, convert
 
@@ -13,28 +14,53 @@ from holdfast.companion.normalise import fold
 DATA = Path(__file__).parent.parent / "data" / "resources.toml"
 FRESH = timedelta(days=180)  # companion.md section 14: an older check does not enter an answer
 
+How = Literal["call", "text", "chat", "web"]
+Audience = Literal["everyone", "veterans", "young", "families"]
+
 
 class Country(Struct, frozen=True):
+    """`also`: a second emergency number that leads to help as well."""
+
     names: str
     emergency: str | None = None
+    also: str | None = None
 
 
 class Line(Struct, frozen=True):
-    """`dial` is exactly what a person dials in that country."""
+    """`dial` is exactly what a person dials or writes to in that country; of a chat it is the page. `keyword` is the first text to send."""
 
     country: str
     name: str
-    how: list[str]
+    how: tuple[How, ...]
     dial: str
-    audience: str
+    audience: tuple[Audience, ...]
     source: str
-    status: str
+    status: Literal["verified", "not verified"]
+    keyword: str | None = None
     press: str | None = None
     hours: str | None = None
+    languages: tuple[str, ...] = ()
     verified_at: date | None = None
+    verified_by: str | None = None
+
+    def fresh(self, today: date) -> bool:
+        """What a person may be shown."""
+        if self.status != "verified" or not self.source or self.verified_at is None:
+            return False
+        return today - self.verified_at < FRESH
 
     def usable(self, today: date) -> bool:
-        return self.status == "verified" and self.hours == "24/7" and self.verified_at is not None and today - self.verified_at < FRESH
+        """What an answer may name: nobody is sent to a line that is asleep, or to one without a number."""
+        return self.fresh(today) and self.hours == "24/7" and ("call" in self.how or "text" in self.how)
+
+    @property
+    def tel(self) -> str | None:
+        """Never in E.164: a short code with a country's prefix reaches nobody."""
+        return f"tel:{_without_spaces(self.dial)}" if "call" in self.how else None
+
+    @property
+    def sms(self) -> str | None:
+        return f"sms:{_without_spaces(self.dial)}" if "text" in self.how else None
 
 
 class Directory(Struct, frozen=True):
@@ -49,24 +75,43 @@ def directory() -> Directory:
 
 
 def country_of(*texts: str | None) -> str | None:
-    """The first country named, text by text: what the person says now goes before the profile. Never guessed from language or address."""
+    """The first country named, text by text: what the person says now goes before the profile. Never guessed from language or address.
+
+    The last text may also be a country's code: it is a setting, and not something that was said.
+    """
     for text in texts:
-        for code, names in _names().items():
-            if text and names.search(" ".join(fold(word) for word in re.split(r"[^\w]+", text))):
-                return code
-    return next((text.strip().upper() for text in texts[1:] if text and text.strip().upper() in directory().country), None)
+        if text and (code := _named(text)):
+            return code
+    setting = texts[-1] if len(texts) > 1 else None
+    code = (setting or "").strip().upper()
+    return code if code in directory().country else None
 
 
-def line_for(country: str | None, *, veteran: bool, today: date) -> Line | None:
-    """Veterans get their own line first where there is one."""
-    lines = [line for line in directory().line if line.country == country and line.usable(today)]
-    wanted = ("veterans", "everyone") if veteran else ("everyone",)
-    return next((line for audience in wanted for line in lines if line.audience == audience), None)
+def line_for(country: str | None, *, veteran: bool, today: date, young: bool = False) -> Line | None:
+    """The one line that an answer names."""
+    return next(iter(lines_for(country, veteran=veteran, today=today, young=young)), None)
+
+
+def lines_for(country: str | None, *, veteran: bool, today: date, young: bool = False) -> list[Line]:
+    """At most two: that of the person's own kind where there is one, then the general one."""
+    usable = [line for line in directory().line if line.country == country and line.usable(today)]
+    wanted = {"young": young, "veterans": veteran, "everyone": True}
+    found = [next((line for line in usable if audience in line.audience), None) for audience, is_wanted in wanted.items() if is_wanted]
+    return list(dict.fromkeys(line for line in found if line))[:2]
 
 
 def emergency_for(country: str | None) -> str | None:
     known = directory().country.get(country or "")
     return known.emergency if known else None
+
+
+def _without_spaces(dial: str) -> str:
+    return dial.replace(" ", "")
+
+
+def _named(text: str) -> str | None:
+    words = " ".join(fold(word) for word in re.split(r"[^\w]+", text))
+    return next((code for code, names in _names().items() if names.search(words)), None)
 
 
 @cache

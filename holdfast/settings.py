@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 
 PREFIX = "HOLDFAST_"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-LISTS = ("origins", "trusted_proxies", "sms_countries", "apprise_channels", "on_call", "link_keys")
+LISTS = ("origins", "trusted_proxies", "sms_countries", "apprise_channels", "on_call", "link_keys", "vault_keys")
+VAULT_KEY = 32  # characters of a secret in hexadecimal digits with 128 bits
 UNREACHABLE = "The database cannot be reached. HOLDFAST_DATABASE_URL names where it should be."
 
 
@@ -61,6 +62,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Secrets that sign the links in messages: the first signs, all are valid. Empty: one is made and kept in the data folder."),
     ] = ()
+    vault_keys: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Secrets of 32 characters or more that guard what people tell the companion: the first seals, all open. "
+            "Empty: those of vault_key_file; in development one is made and kept in the data folder."
+        ),
+    ] = ()
+    vault_key_file: Annotated[
+        str, Meta(description="File that holds these secrets instead, one a line: apart from the data folder and from every backup of it.")
+    ] = ""
     operator_page_url: Annotated[
         str,
         Meta(
@@ -76,6 +87,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         Literal["ask", "not_required"],
         Meta(description="not_required only where the model runs on your own machines; else each person is asked first."),
     ] = "ask"
+    model_calls_user_day: Annotated[
+        int, Meta(ge=0, description="Calls to the model for one user in a day; above it the built-in guidance answers.")
+    ] = 200
+    model_calls_day: Annotated[int, Meta(ge=0, description="Calls to the model in a day, for everybody.")] = 5000
     public_url: Annotated[str, Meta(description="Address under which people reach the server, for instance https://help.example.org.")] = ""
     origins: Annotated[
         tuple[str, ...], Meta(description="Origins of other web clients, separated by commas. The server's own is always allowed.")
@@ -87,6 +102,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def production(self) -> bool:
         return bool(self.public_url)
+
+    @property
+    def vault_secrets(self) -> tuple[str, ...]:
+        """The operator's own; empty where the data folder keeps one."""
+        if self.vault_keys or not self.vault_key_file:
+            return self.vault_keys
+        lines = Path(self.vault_key_file).read_text(encoding="utf-8").splitlines()
+        return tuple(line.strip() for line in lines if line.strip())
 
     @property
     def address(self) -> str:
@@ -140,6 +163,7 @@ def _check(settings: Settings) -> None:
         problems.append("HOLDFAST_LEASE must be longer than HOLDFAST_SEND_LIMIT by more than a second: no send may outlive its lease.")
     if settings.model_url and not settings.model_name:
         problems.append("HOLDFAST_MODEL_NAME is needed beside HOLDFAST_MODEL_URL.")
+    problems += _check_vault(settings)
     if settings.production:
         problems += _check_production(settings)
     if problems:
@@ -160,7 +184,19 @@ def _check_production(settings: Settings) -> list[str]:
         problems.append("HOLDFAST_TRUSTED_PROXIES must name the proxy that ends TLS.")
     if "*" in settings.trusted_proxies:
         problems.append("HOLDFAST_TRUSTED_PROXIES must name addresses, not *.")
+    if not settings.vault_keys and not settings.vault_key_file:
+        problems.append("HOLDFAST_VAULT_KEYS or HOLDFAST_VAULT_KEY_FILE must give the key of the vault: one beside the database would leave with it.")
     return problems
+
+
+def _check_vault(settings: Settings) -> list[str]:
+    try:
+        secrets = settings.vault_secrets
+    except (OSError, ValueError):
+        return ["HOLDFAST_VAULT_KEY_FILE cannot be read."]
+    if any(len(secret) < VAULT_KEY for secret in secrets) or (settings.vault_key_file and not secrets):
+        return [f"Each key of the vault needs {VAULT_KEY} characters or more; `openssl rand -hex 32` makes one."]
+    return []
 
 
 def _is_private(url: str) -> bool:

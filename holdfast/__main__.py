@@ -1,4 +1,4 @@
-"""The command line: holdfast serve | worker | watchdog | migrate | createadmin | doctor | audit verify"""
+"""The command line: holdfast serve | worker | watchdog | migrate | createadmin | doctor | audit verify | companion read"""
 
 import asyncio
 import sys
@@ -11,12 +11,16 @@ from holdfast import log
 from holdfast.settings import Refused, Settings, from_environment, without_effect
 
 CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+WITHOUT_SETTINGS = {"companion"}  # reads a stream, and nothing that an operator decides
 
 
 @click.group()
 @click.pass_context
 def main(context: click.Context) -> None:
     """Holdfast: calm, and the people you trust, one touch away."""
+    if context.invoked_subcommand in WITHOUT_SETTINGS:
+        log.configure("info")
+        return
     with _told():
         context.obj = from_environment()
     for name in without_effect():
@@ -113,6 +117,19 @@ def verify(settings: Settings, anchors: tuple[str, ...]) -> None:
 
     with _told():
         sys.exit(run(settings, anchors))
+
+
+@main.group()
+def companion() -> None:
+    """What the companion makes of what people write."""
+
+
+@companion.command("read")
+def read_stream() -> None:
+    """Say the level of each message or talk: lines of {"text"} or {"turns": [{"role": "user" or "assistant", "text"}]} on standard input."""
+    from holdfast.companion.auditor import run
+
+    sys.exit(run())
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from holdfast.outside.model import Model, NoAnswer
 from holdfast.profiles import service as profiles
 from holdfast.profiles.schemas import ProfileView
 from holdfast.settings import Settings
+from holdfast.vault import Vault
 
 LONGEST = 4_000  # characters; contract decisions, "Chat"
 ADULT = 18
@@ -39,7 +40,7 @@ class Companion:
     """What lives as long as the process: the model, and whose message is being answered."""
 
     def __init__(self, settings: Settings) -> None:
-        self.model = Model(settings)
+        self.model, self.vault = Model(settings), Vault(settings)
         self.consent_needed = settings.model_consent == "ask"
         # The word classes take about a second to read: beside the start, so that the first message does not wait for them.
         self.warmed = asyncio.get_running_loop().run_in_executor(None, read, "Hello")
@@ -70,7 +71,7 @@ async def speak(db: Database, companion: Companion, user_id: int, text: str) -> 
     await asyncio.shield(companion.warmed)  # two readers of the same files at once would both take far longer
     reading = read(text, UNKNOWN)
     if len(text) > LONGEST:
-        moment = await _recall(db, user_id, text, reading)
+        moment = await _recall(db, companion, user_id, text, reading)
         raise Invalid(answers.too_long(moment.reading, moment.about))
     if reading.level == "imminent":
         # Does not wait behind an earlier message whose model call is still under way.
@@ -80,24 +81,24 @@ async def speak(db: Database, companion: Companion, user_id: int, text: str) -> 
 
 
 async def _answer(db: Database, companion: Companion, user_id: int, text: str, reading: Reading) -> str:
-    moment = await _recall(db, user_id, text, reading)
+    moment = await _recall(db, companion, user_id, text, reading)
     consent = consent_in(text) if reading.level == "none" else None
     if consent:
         answered = _decided(companion, moment, consent)
     else:
         answered = await _from_model(db, companion, user_id, moment) or answers.answer(moment.reading, moment.about, topic_of(text))
     answered += _contact(moment) + _offer(companion, moment, consent) + _disclosure(moment)
-    await _keep(db, user_id, moment, answered, consent)
+    await _keep(db, companion, user_id, moment, answered, consent)
     return answered
 
 
-async def _recall(db: Database, user_id: int, text: str, reading: Reading) -> Moment:
+async def _recall(db: Database, companion: Companion, user_id: int, text: str, reading: Reading) -> Moment:
     """A database that fails here costs the memory, not the answer."""
-    known, turns, profile = Known(None, None, 0, None, time_ns() // 1_000), [], None
+    known, turns, profile = Known(time_ns() // 1_000), [], None
     try:
         async with db.read() as tx:
-            known = await memory.known(tx, user_id) or known
-            turns = await memory.last_turns(tx, user_id)
+            known = await memory.known(tx, companion.vault, user_id) or known
+            turns = await memory.last_turns(tx, known.key, user_id)
             profile = await profiles.profile_of(tx, user_id)
     except Exception as error:
         log.error("companion_recall_failed", exc_info=error)
@@ -112,7 +113,7 @@ def _circumstances(text: str, known: Known, profile: ProfileView | None) -> Circ
         today=datetime.fromtimestamp(known.now / SECOND, UTC).date(),
         country=country_of(text, profile.location if profile else None),
         veteran=bool(profile and profile.military_status),
-        turn=known.answers,
+        turn=known.state.answers,
     )
 
 
@@ -168,7 +169,7 @@ def _contact(moment: Moment) -> str:
 
 def _offer(companion: Companion, moment: Moment, consent: str | None) -> str:
     undecided = companion.model.configured and companion.consent_needed and moment.known.consent is None and not consent
-    if undecided and moment.reading.level == "none" and moment.known.answers % OFFER_EVERY == 0:
+    if undecided and moment.reading.level == "none" and moment.known.state.answers % OFFER_EVERY == 0:
         return "\n\n" + wording(moment.reading.language).offer
     return ""
 
@@ -181,15 +182,18 @@ def _disclosure(moment: Moment) -> str:
 
 
 def _disclosed(known: Known) -> bool:
-    return known.disclosed_at is not None and known.now - (known.answered_at or 0) < WEEK
+    return known.state.disclosed_at is not None and known.now - (known.state.answered_at or 0) < WEEK
 
 
-async def _keep(db: Database, user_id: int, moment: Moment, answered: str, consent: str | None) -> None:
+async def _keep(db: Database, companion: Companion, user_id: int, moment: Moment, answered: str, consent: str | None) -> None:
     try:
         async with db.write() as tx:
-            await memory.remember(tx, user_id, moment.text, answered, moment.reading.level)
+            key = await companion.vault.key_for(tx, user_id)
+            state = memory.noted(moment.known.state, moment.reading.level, moment.known.now)
             if _disclosure(moment):
-                await memory.disclose(tx, user_id)
+                state = structs.replace(state, disclosed_at=moment.known.now)
+            await memory.remember(tx, key, user_id, moment.text, answered, moment.reading.level)
+            await memory.keep_state(tx, key, user_id, state)
             if consent:
                 await memory.decide(tx, user_id, consent)
     except Exception as error:

@@ -12,13 +12,16 @@ COLUMNS = {
     "companion_turn": [
         "uid text",  # random, bound into what is sealed; null: a turn of an earlier version, whose `text` is still in clear
         "sealed {bytes}",  # then `text` is empty
+        "forget_at bigint",  # as the person chose; null: a turn of an earlier version, until it is sealed
     ],
     "companion_person": [
         "uid text",
         "state {bytes}",  # sealed
+        "state_at bigint",
         "consent_wording integer",
         "share text check (share in ('yes', 'no'))",  # whether staff may read the last messages when there is danger; null: not asked yet
         "share_at bigint",
+        "share_wording integer",
         "kept_days integer not null default 90 check (kept_days in (1, 90, 365))",
     ],
     "conversation": [
@@ -48,6 +51,10 @@ create table hand_over (                    -- why the companion asked people to
     closed_at bigint
 );
 create index hand_over_open on hand_over (user_id) where closed_at is null;
+create index hand_over_closed on hand_over (closed_at) where closed_at is not null;
+create index companion_turn_plain on companion_turn (id) where uid is null;
+create index companion_turn_due on companion_turn (forget_at);
+create index companion_state_of on companion_person (state_at) where state is not null;
 create table companion_day (                -- how often which level was answered with which country's line: no person in it
     day integer not null,                   -- days since 1970
     level text not null,

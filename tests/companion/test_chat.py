@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.clock import DAY
+from holdfast.clock import DAY, SECOND
 from holdfast.companion.service import Companion, speak
 from holdfast.companion.wording import wording
 from holdfast.errors import Unavailable
@@ -26,8 +26,7 @@ async def test_the_first_answer_says_that_it_is_an_ai_and_the_second_does_not(ma
 
 async def test_the_disclosure_returns_after_a_week_away(maya, server):
     await say(maya, "Hello")
-    async with server.db.write() as tx:
-        await tx.run("update companion_turn set created_at = created_at - :week", week=8 * DAY)
+    await server.turn_clock(8 * DAY / SECOND)
     assert wording("en").disclosure in await say(maya, "Hello again")
 
 

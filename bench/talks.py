@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from holdfast.companion.auditor import Turn, follow_talk  # noqa: E402
-from holdfast.companion.detector import LEVELS  # noqa: E402
+from holdfast.companion.scope import LEVELS  # noqa: E402
 
 ELEVATED, IMMINENT = LEVELS.index("elevated"), LEVELS.index("imminent")
 MEASURES = [

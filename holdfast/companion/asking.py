@@ -16,13 +16,11 @@ Reply = Literal["confirms", "denies", "evades"]
 
 SENTENCE = re.compile(r"[^.!?…;\n]+[.!?…;\n]*")
 ASKING = re.compile(r"[?؟]")
-FRAGMENT = 4  # words: "Have you?" asks what the sentence before it says
-BARE = 8  # words of a question that holds nothing but itself: "are you safe right now?"
+FRAGMENT = 8  # words: "Have you?" asks what the sentence before it says
 SHORT = 5  # words: after a question for a thing, a place or a time, such a reply names one
 LEADS = 4  # words: a yes or no further back answers nothing
 DEATH = frozenset("q_death act no_life suicide_word".split())
 FAINT_DEATH = frozenset("die gone self_injury".split())  # a wish or a thought makes them a question of life
-RISKY = ("elevated", "imminent")
 
 
 class Sentence(NamedTuple):
@@ -37,11 +35,10 @@ def question_in(text: str, level: str) -> str | None:
     `level`: before this turn. After a sign "do you have a plan?" says enough; without one, the question itself must speak of death.
     """
     sentences = _sentences(text)
-    about_death = level in RISKY or any(_of_death(sentence.kinds) for sentence in sentences)
-    found = [_asked(sentences, at, level, about_death) for at, sentence in enumerate(sentences) if sentence.asks]
-    asked = [question for question in found if question]
-    serious = [question for question in asked if MEANT_BY.get(question, question) != "who_is_with_you"]
-    return (serious or asked or [None])[-1]
+    known = level != "none" or any(_of_death(sentence.kinds) for sentence in sentences)
+    asked = [question for at in range(len(sentences)) if sentences[at].asks and (question := _question_at(sentences, at, known))]
+    serious = [question for question in asked if MEANT_BY.get(question, question) != "who_is_with_you"] or asked
+    return serious[-1] if serious else None
 
 
 def reply_in(text: str, question: str) -> Reply:
@@ -64,7 +61,8 @@ def is_explanation(text: str) -> bool:
 
 def is_innocent(text: str) -> bool:
     """Whether it names a setting that makes a sign harmless: a kitchen, a game, work."""
-    return bool(_kinds(tokens_of(text), "general") & {"benign", "fiction", "work", "joke", "idiom"})
+    tokens = tokens_of(text)
+    return bool((_kinds(tokens, "general") | _kinds(tokens)) & {"benign", "fiction", "work", "joke", "idiom", "q_harmless"})
 
 
 def is_retraction(text: str) -> bool:
@@ -81,36 +79,43 @@ def _sentences(text: str) -> list[Sentence]:
     return found
 
 
-def _asked(sentences: list[Sentence], at: int, level: str, about_death: bool) -> str | None:
+def _question_at(sentences: list[Sentence], at: int, known: bool) -> str | None:
+    """What this sentence asks; one that says too little ("Do you?", "Is it so for you too?") asks what the sentence before it says."""
     kinds, words, _ = sentences[at]
-    if words <= FRAGMENT and at and not any(kind.startswith("q_") for kind in kinds):
-        kinds, words = kinds | sentences[at - 1].kinds, words + sentences[at - 1].words
+    own = _asked(kinds, known)
+    if own or at == 0 or words > FRAGMENT or "q_harmless" in kinds:
+        return own
+    return _asked(kinds | sentences[at - 1].kinds, known)
+
+
+def _asked(kinds: frozenset[str], known: bool) -> str | None:
     death = _of_death(kinds)
     if not death and "q_harmless" in kinds:
         return None
-    bare = words <= BARE and level != "none" or "q_bare" in kinds
-    for question, known in (("plan", about_death), ("means", about_death), ("safe_now", about_death or bare)):
-        if known and _asks_for(question, kinds, death, level):
-            return question
+    if (known or "q_bare" in kinds) and kinds & {"q_safe", "q_move"} and not kinds & {"q_free", "q_plan"}:
+        return "safe_now"
+    if known and ("q_plan" in kinds or (death and "q_intent" in kinds)):
+        return "plan"
+    if (known and _of_means(kinds)) or {"q_weapon", "q_have"} <= kinds:
+        return "means"
     if death:
-        return "wants_to_live" if "q_live" in kinds else "thoughts"
-    if about_death or bare:
-        return "alone" if "q_alone" in kinds else "who_is_with_you" if "q_with" in kinds else None
-    return None
+        return "wants_to_live" if _asks_for_life(kinds) else "thoughts"
+    if known and "q_intent" in kinds:
+        return "plan"
+    return "alone" if "q_alone" in kinds else "who_is_with_you" if "q_with" in kinds else None
 
 
-def _asks_for(question: str, kinds: frozenset[str], death: bool, level: str) -> bool:
-    if question == "plan":
-        return bool(kinds & {"q_plan"}) or bool(kinds & {"q_intent"} and (death or level in RISKY))
-    if question == "means":
-        return bool(kinds & {"q_means"}) or bool(
-            kinds & {"means", "object"} and kinds & {"q_reach", "reach", "gather", "q_have"} and not kinds & {"q_move"}
-        )
-    return bool(kinds & {"q_safe", "q_move"}) and "q_free" not in kinds
+def _of_means(kinds: frozenset[str]) -> bool:
+    return "q_means" in kinds or bool(kinds & {"means", "object"} and kinds & {"q_reach", "reach", "gather", "q_have"})
 
 
 def _of_death(kinds: frozenset[str]) -> bool:
-    return bool(kinds & DEATH) or bool(kinds & FAINT_DEATH and kinds & {"q_think", "wish", "dwell", "urge"})
+    wished = bool(kinds & {"q_think", "wish", "dwell", "urge"})
+    return bool(kinds & DEATH) or (wished and (bool(kinds & FAINT_DEATH) or ("q_alive" in kinds and "q_dwell" not in kinds)))
+
+
+def _asks_for_life(kinds: frozenset[str]) -> bool:
+    return "q_live" in kinds or ("q_alive" in kinds and not kinds & {"neg", "suicide_word", "act", *FAINT_DEATH})
 
 
 def _said(kinds: list[tuple[str, int]], tokens: list[Token], question: str) -> Reply:
@@ -134,7 +139,13 @@ def _said(kinds: list[tuple[str, int]], tokens: list[Token], question: str) -> R
         return "confirms" if found & {"yes", "maybe", "often", "not_yet", "object", "time", "place"} and first != "half" else "evades"
     if first == "not_yet":
         return "denies"
-    named = found & {"yes", "maybe", "often", "object", "time", "place"} or (len(tokens) <= SHORT and found & {"points"})
+    if question == "means" and "safe_yes" in found:
+        return "denies"
+    named = (
+        (question == "means" and "person" in found)
+        or found & {"yes", "maybe", "often", "object", "time", "place"}
+        or (len(tokens) <= SHORT and found & {"points"})
+    )
     return "confirms" if named and first != "half" else "evades"
 
 
@@ -163,7 +174,7 @@ def _kinds_of_reply(tokens: list[Token]) -> list[tuple[str, int]]:
     named = ("object", "place", "time", "often", "yes", "person")
     return [
         (hit.kind, hit.start)
-        for hit in hits
+        for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end))
         if hit.kind not in named or not any(one.end <= hit.start <= one.end + 2 and one.clause == hit.clause for one in no)
     ]
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from holdfast.clock import DAY
 from holdfast.companion import asking
 from holdfast.companion.asking import MEANT_BY, QUESTIONS, Reply
-from holdfast.companion.detector import LEVELS, Reading, highest
+from holdfast.companion.detector import Reading, highest
+from holdfast.companion.scope import LEVELS
 
 WATCH, ELEVATED, IMMINENT = 1, 2, 3
 HOLDS = DAY
@@ -113,7 +114,9 @@ def _by_reply(held: Episode, reply: Reply | None) -> str:
     question = MEANT_BY.get(held.pending, held.pending)
     if question in ("plan", "means") and held.level == "none":
         # Asked out of order, before any sign: no more than the thoughts question would have made of it.
-        return "imminent" if reply == "confirms" else RAISES["thoughts"][reply]
+        return RAISES[question][reply] if reply == "confirms" and question == "plan" else RAISES["thoughts"][reply]
+    if question == "safe_now" and held.level == "watch" and reply == "confirms":
+        return "elevated"  # somebody else saw reason to ask
     return RAISES[question][reply]
 
 

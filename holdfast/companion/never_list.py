@@ -1,0 +1,100 @@
+"""What no answer may say (companion.md, section 5): combinations of word classes in five languages, read from data/words/never.toml."""
+
+import re
+import tomllib
+from functools import cache
+
+from msgspec import Struct, convert
+
+from holdfast.companion import scope
+from holdfast.companion.normalise import Token, language_of, tokens_of
+from holdfast.companion.words import DATA, Hit, vocabulary
+
+QUOTED = re.compile(r"(?<=[:,] )[\"“„«][^\"“”„«»]{1,200}[\"”“»]")
+DENIALS = frozenset({"neg", "nobody"})
+
+
+class Rule(Struct, frozen=True):
+    """`all` in this order, within so many words, or, `anywhere`, in any order in the sentence. What the other fields mean stands in the file."""
+
+    id: str
+    all: list[str]
+    within: int = 8
+    anywhere: bool = False
+    denied: bool = False
+    unless: list[str] = []
+    last: bool = False
+    own: bool = False
+    calm: bool = False
+
+
+@cache
+def rules() -> list[Rule]:
+    return convert(tomllib.loads((DATA / "never.toml").read_text("utf-8"))["never"], list[Rule])
+
+
+@cache
+def accented() -> re.Pattern[str]:
+    """Spanish acts that without their accent would be a request: `llamé`, I have called; `llame`, please call."""
+    words = tomllib.loads((DATA / "never.toml").read_text("utf-8"))["accents"]["acted"]
+    return re.compile(rf"\b(?:{'|'.join(words.split())})\b", re.IGNORECASE)
+
+
+def forbidden(text: str, language: str, *, calm: bool) -> list[str]:
+    """Ids of the rules that the text breaks. `calm`: an answer at `none`, where suicide is not spoken of."""
+    found = _broken(tokens_of(text), language, [rule for rule in rules() if not rule.own and (calm or not rule.calm)])
+    # A sentence that the person may send to somebody speaks for the person, not for us.
+    own_words = QUOTED.sub(" ", text)
+    found |= _broken(tokens_of(own_words), language, [rule for rule in rules() if rule.own])
+    if accented().search(own_words):
+        found.add("claim-acted")
+    return [rule.id for rule in rules() if rule.id in found]
+
+
+def _broken(tokens: list[Token], language: str, wanted: list[Rule]) -> set[str]:
+    sentences: dict[int, list[Hit]] = {}
+    for hit in scope.without_idioms(vocabulary("never").find(tokens, _languages(tokens, language))):
+        sentences.setdefault(hit.sentence, []).append(hit)
+    last = {token.sentence: at for at, token in enumerate(tokens, 1)}
+    return {rule.id for at, hits in sentences.items() for rule in wanted if _breaks(rule, hits, last[at])}
+
+
+def _breaks(rule: Rule, hits: list[Hit], last: int) -> bool:
+    kinds = {hit.kind for hit in hits}
+    if not all(kinds & set(part.split("|")) for part in rule.all) or kinds & set(rule.unless):
+        return False
+    if rule.anywhere:
+        return True
+    return any((not rule.last or chain[-1].end == last) and not (rule.denied and _denied(chain, hits)) for chain in _chains(rule, hits, 0, []))
+
+
+def _chains(rule: Rule, hits: list[Hit], place: int, before: list[Hit]) -> list[list[Hit]]:
+    """Every way to find the rule's classes one after the other. A rule has two or three, so there are few."""
+    if place == len(rule.all):
+        return [before]
+    wanted = rule.all[place].split("|")
+    found = []
+    for hit in hits:
+        fits = not before or (hit.start >= before[-1].end and hit.end - before[0].start <= rule.within + 2)
+        if fits and hit.kind in wanted:
+            found += _chains(rule, hits, place + 1, [*before, hit])
+    return found
+
+
+def _denied(chain: list[Hit], hits: list[Hit]) -> bool:
+    """A negation inside, or right before in the same clause: `you are not a burden`."""
+    start, end = chain[0].start, chain[-1].end
+    taken = {hit.start for hit in chain}
+    return any(
+        hit.kind in DENIALS
+        and hit.start not in taken
+        and (start < hit.start < end or (start - 2 <= hit.start < start and hit.clause == chain[0].clause))
+        for hit in hits
+    )
+
+
+def _languages(tokens: list[Token], language: str) -> list[str]:
+    sentences: dict[int, list[Token]] = {}
+    for token in tokens:
+        sentences.setdefault(token.sentence, []).append(token)
+    return [language_of(sentences.get(at, []), language) for at in range(max(sentences, default=-1) + 1)]

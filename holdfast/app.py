@@ -21,6 +21,7 @@ from holdfast.alarms.scenario_routes import doors as scenario_doors
 from holdfast.alarms.stream import Streams
 from holdfast.alarms.stream import doors as stream_doors
 from holdfast.alarms.wording import Wording
+from holdfast.companion.privacy_routes import doors as privacy_doors
 from holdfast.companion.resource_routes import doors as resource_doors
 from holdfast.companion.routes import doors as companion_doors
 from holdfast.companion.service import Companion
@@ -58,6 +59,7 @@ DOORS = [
     link_doors,
     provider_doors,
     companion_doors,
+    privacy_doors,
     resource_doors,
     room_doors,
     staff_chat_doors,

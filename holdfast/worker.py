@@ -9,6 +9,7 @@ import uvloop
 from holdfast.alarms.jobs import chores
 from holdfast.alarms.schemas import Helpline, Means
 from holdfast.clock import SECOND
+from holdfast.companion import jobs as companion
 from holdfast.contacts.jobs import forget_the_removed, note_refusal
 from holdfast.db import Database, open_database
 from holdfast.delivery.caps import Caps
@@ -23,6 +24,7 @@ from holdfast.outside.sandbox import Sandbox
 from holdfast.outside.sending import Sender
 from holdfast.outside.sms import Sms
 from holdfast.settings import UNREACHABLE, Refused, Settings
+from holdfast.vault import Vault
 
 NO_MAIL = "No mail server is set up: alarms are recorded, but nobody can be told. Set HOLDFAST_SMTP_URL and HOLDFAST_MAIL_FROM."
 NO_EMAIL = "No mail server is set up: nobody is told by e-mail. Set HOLDFAST_SMTP_URL and HOLDFAST_MAIL_FROM."
@@ -39,7 +41,7 @@ def make_worker(db: Database, settings: Settings) -> tuple[Worker, Means]:
     means = Means(
         list(found), links, Caps.of(settings), settings.on_call, settings.sms_countries, settings.fallback_after, settings.grace_max, _helplines
     )
-    return Worker(db, found, [*chores(means), forget_the_removed], settings, links, note_refusal), means
+    return Worker(db, found, [*chores(means), forget_the_removed, *companion.chores(Vault(settings))], settings, links, note_refusal), means
 
 
 def senders(settings: Settings) -> dict[str, Sender]:

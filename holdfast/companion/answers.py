@@ -1,39 +1,22 @@
 """What is answered at each level: the parts that section 4 of the companion's rules asks for, put together without a model."""
 
-from datetime import date
-from typing import NamedTuple
-
-from msgspec import Struct
-
 from holdfast.companion.detector import Reading
-from holdfast.companion.resources import Line, directory, emergency_for, line_for
-from holdfast.companion.wording import Wording, wording
+from holdfast.companion.telling import Circumstances, Contact, Lines, Part, Telling, contact, filled, fitted, numbered, telling
+from holdfast.companion.wording import Frame, Wording, wording
+
+__all__ = ["Circumstances", "Contact", "answer", "beside", "contact", "filled", "guided", "too_long"]
+
+LIMITS = {"watch": 110, "elevated": 130, "imminent": 90}  # words
 
 
-class Circumstances(Struct, frozen=True):
-    """What shapes an answer beside the text. `turn`: how many answers there were, so that the words change."""
-
-    today: date
-    country: str | None = None
-    veteran: bool = False
-    turn: int = 0
-
-
-class Contact(NamedTuple):
-    """The numbers of one answer, ready to stand in a sentence."""
-
-    emergency: str
-    line: str
-    directory: str
-
-
-def answer(reading: Reading, about: Circumstances, topic: str) -> str:
-    """`topic` is used at `none` only."""
-    words = wording(reading.language)
-    reach = contact(words, about, reading)
-    parts = {"imminent": _imminent, "elevated": _elevated, "watch": _watch}.get(reading.level)
-    text = parts(words, reading, about) if parts else guided(words, about, topic)
-    return filled(text, reach)
+def answer(reading: Reading, about: Circumstances, topic: str = "other") -> str:
+    """`reading.level` is the level after the talk so far. `topic` is used at `none` only."""
+    told = telling(reading, about)
+    if reading.level == "none":
+        return filled(guided(told.words, about, topic), told.reach)
+    limit = LIMITS[reading.level]
+    text = fitted(_lines(told), limit)
+    return text if len(text.split()) <= limit else fitted(_lines(telling(reading, about, short=True)), limit)
 
 
 def too_long(reading: Reading, about: Circumstances) -> str:
@@ -43,66 +26,161 @@ def too_long(reading: Reading, about: Circumstances) -> str:
     return filled(words.too_long_contact, contact(words, about, reading))
 
 
-def contact(words: Wording, about: Circumstances, reading: Reading) -> Contact:
-    line = line_for(about.country, veteran=about.veteran or "veteran_words" in reading.flags, today=about.today)
-    return Contact(emergency_for(about.country) or words.emergency_unknown, _line(words, line), directory().directory)
-
-
-def filled(text: str, reach: Contact) -> str:
-    """Only our own templates come here, never a person's words or a model's."""
-    return text.format(**reach._asdict())
+def beside(reading: Reading, about: Circumstances, name: str) -> str:
+    """While somebody of the service is in the talk the companion is silent; in danger the contact stays in sight."""
+    told = telling(reading, about)
+    texts = told.words.staff.beside
+    kept = {"elevated": told.words.reach, "imminent": told.words.imminent.first}.get(reading.level, [])
+    return fitted([told.say(kept), [Part(texts[about.turn % len(texts)].format(name=name))]], LIMITS["imminent"])
 
 
 def guided(words: Wording, about: Circumstances, topic: str) -> str:
     found = words.topics[topic]
-    return _turned(found.opening, about) + " " + found.body
+    return found.opening[about.turn % len(found.opening)] + " " + found.body
 
 
-def _imminent(words: Wording, reading: Reading, about: Circumstances) -> str:
+def _lines(told: Telling) -> Lines:
+    frame = told.frame()
+    return _in_frame(told, frame) if frame else _own(told)
+
+
+def _own(told: Telling) -> Lines:
+    """The person's own risk."""
+    first, later = {"imminent": (_imminent, _imminent_later), "elevated": (_elevated, _elevated_later), "watch": (_watch, _watch_later)}[
+        told.reading.level
+    ]
+    return first(told) if told.about.first else later(told)
+
+
+def _in_frame(told: Telling, frame: Frame) -> Lines:
+    """An act in progress, another person at risk, danger to or from somebody."""
+    if told.reading.level == "imminent":
+        return _urgent(told, frame) if told.about.first else _urgent_later(told, frame)
+    return _careful(told, frame) if told.about.first else _careful_later(told, frame)
+
+
+def _imminent(told: Telling) -> Lines:
     """The first line is the action, with the numbers; then at most three numbered lines."""
-    texts = words.imminent
-    if special := _special(reading):
-        first, *steps, last = getattr(texts, special)
-        return "\n".join([first, *_numbered(steps), f"{last} {words.not_a_person}"])
-    steps = [_turned(part, about) for part in (texts.person, texts.distance, texts.waiting)]
-    last = f"{_turned(texts.question, about)} {words.not_a_person}"
-    return "\n".join([texts.first, _turned(texts.opening, about), *_numbered(steps), last])
+    texts = told.words.imminent
+    return [
+        [*told.say(texts.first), *told.second()],
+        told.acknowledged(texts.opening),
+        *numbered([told.say(_person(told)), told.say(texts.distance), told.say(texts.waiting)]),
+        [*told.say(texts.barrier, 2), *told.voices(), *told.say(texts.own, 4), *told.staff()],
+        [*told.asked(), *told.ai()],
+    ]
 
 
-def _elevated(words: Wording, reading: Reading, about: Circumstances) -> str:
-    texts = words.elevated
-    if "harm_to_others" in reading.flags:
-        return "\n".join([*texts.harm, words.not_a_person])
-    if "third_person" in reading.flags:
-        return "\n".join([*texts.other, words.not_a_person])
-    first = f"{_turned(texts.opening, about)} {_turned(texts.question, about)}"
-    return "\n".join([first, texts.contact, texts.trusted, f"{texts.professional} {texts.means}", f"{texts.skill} {texts.alarm}", words.not_a_person])
+def _imminent_later(told: Telling) -> Lines:
+    texts = told.words.imminent
+    return [
+        told.say(texts.first),
+        told.acknowledged(texts.again),
+        [*told.step(texts.distance, _person(told)), *told.step(texts.barrier, texts.waiting, texts.own)],
+        [*told.voices(), *told.staff()],
+        [*told.asked(), *told.ai()],
+    ]
 
 
-def _watch(words: Wording, reading: Reading, about: Circumstances) -> str:
-    texts = words.watch
-    return "\n".join(
-        [f"{_turned(texts.opening, about)} {_turned(texts.question, about)}", _turned(texts.skill, about), f"{texts.contact} {texts.people}"]
-    )
+def _elevated(told: Telling) -> Lines:
+    texts = told.words.elevated
+    return [
+        [*told.acknowledged(texts.opening), *told.voices()],
+        *numbered([[*told.say(texts.contact), *told.second()], told.say(_trusted(told)), told.say(texts.professional)]),
+        [*told.say(texts.means), *told.say(_skill(told))],
+        [*told.say(texts.alarm), *told.say(texts.barrier, 4), *told.say(texts.plan, 2), *told.people(texts.people)],
+        told.ai(),
+        told.asked(),
+    ]
 
 
-def _special(reading: Reading) -> str | None:
-    for flag, texts in (("danger_from_other", "danger"), ("third_person", "other"), ("act_in_progress", "act"), ("harm_to_others", "harm")):
-        if flag in reading.flags:
-            return texts
-    return None
+def _elevated_later(told: Telling) -> Lines:
+    texts, asked = told.words.elevated, told.asked()
+    step = told.step(texts.means, _trusted(told), _skill(told), texts.professional, texts.plan, texts.barrier, texts.alarm)
+    people = told.people(texts.people) if told.has("asks_human") else told.staff()
+    return [
+        [*told.acknowledged(texts.again), *told.voices(), *([] if asked else step)],
+        [*told.say(told.words.reach), *people],
+        told.ai(),
+        asked,
+    ]
 
 
-def _numbered(steps: list[str]) -> list[str]:
-    return [f"{number}. {step}" for number, step in enumerate(steps, 1)]
+def _watch(told: Telling) -> Lines:
+    texts = told.words.watch
+    return [
+        told.acknowledged(texts.opening),
+        [*told.say(texts.skill), *told.say(texts.plan, 2), *told.say(texts.trusted, 3)],
+        [*told.say(texts.heavier), *told.people(texts.people)],
+        told.ai(),
+        told.asked(),
+    ]
 
 
-def _turned(texts: list[str], about: Circumstances) -> str:
-    return texts[about.turn % len(texts)]
+def _watch_later(told: Telling) -> Lines:
+    texts = told.words.watch
+    return [
+        [*told.acknowledged(texts.again), *told.step(texts.trusted, texts.skill, texts.plan, texts.people)],
+        [*told.say(texts.heavier), *(told.people(texts.people) if told.has("asks_human") else told.staff())],
+        told.ai(),
+        told.asked(),
+    ]
 
 
-def _line(words: Wording, line: Line | None) -> str:
-    if line is None:
-        return words.line_none.format(directory=directory().directory)
-    pattern = words.line_press if line.press else words.line_text if "text" in line.how else words.line_call
-    return pattern.format(name=line.name, dial=line.dial, press=line.press)
+def _urgent(told: Telling, frame: Frame) -> Lines:
+    return [
+        told.say(frame.first),
+        told.opening(frame.opening),
+        *numbered([[told.part(step)] for step in frame.steps]),
+        [*_more(told, frame.more), *told.staff()],
+        [*told.asked(), *told.ai()],
+    ]
+
+
+def _urgent_later(told: Telling, frame: Frame) -> Lines:
+    return [
+        told.say(frame.first),
+        [*told.opening(frame.opening), *told.step(frame.steps, frame.more)],
+        told.staff(),
+        [*told.asked(), *told.ai()],
+    ]
+
+
+def _careful(told: Telling, frame: Frame) -> Lines:
+    """Below `imminent`: a contact, what to do first, and whom to call when it becomes urgent."""
+    contact_line, *steps = [[told.part(text)] for text in (frame.contact, *frame.steps)]
+    more = [text for text in frame.more if "{line}" not in text]
+    return [
+        told.say(frame.opening),
+        *numbered([contact_line, *steps[:2]]),
+        [*steps[2], told.part(frame.urgent, 1), *_more(told, more)],
+        [*told.staff(), *told.ai()],
+        told.asked(),
+    ]
+
+
+def _careful_later(told: Telling, frame: Frame) -> Lines:
+    more = [text for text in frame.more if "{line}" not in text]
+    return [
+        [*told.say(frame.opening), *told.step(frame.steps, more)],
+        told.say(told.words.reach),
+        [*told.staff(), *told.ai()],
+        told.asked(),
+    ]
+
+
+def _more(told: Telling, texts: list[str]) -> list[Part]:
+    """What else helps there, as far as the length allows: the most important first."""
+    return [told.part(text, rank) for rank, text in enumerate(texts, 2)]
+
+
+def _person(told: Telling) -> list[str]:
+    return told.words.flags.minor_now if told.has("minor") else told.words.imminent.person
+
+
+def _trusted(told: Telling) -> list[str]:
+    return told.words.flags.minor if told.has("minor") else told.words.elevated.trusted
+
+
+def _skill(told: Telling) -> list[str]:
+    return told.words.flags.self_injury if told.has("self_injury") else told.words.elevated.skill

@@ -84,7 +84,7 @@ class Vault:
         """None when there is no key, or when the operator's key that wrapped it is no longer there: then the log says so."""
         if row is None or row.wrapped is None:
             return None
-        return self._unwrapped(user_id, bytes(row.wrapped), row.key_name or "")
+        return self._unwrapped(user_id, row.wrapped, row.key_name or "")
 
     async def key_for(self, tx: Tx, user_id: int) -> Key | None:
         """The key to seal with, in a transaction that writes; made when there is none. None when the one that there is cannot be unwrapped."""

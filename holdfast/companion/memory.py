@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from holdfast import audit
 from holdfast.clock import DAY
+from holdfast.companion.episode import Episode
 from holdfast.companion.prompt import TURNS, Turn
 from holdfast.db import Tx
 from holdfast.log import log
@@ -68,20 +69,6 @@ KEEP_FOR = """
     on conflict (user_id) do update set kept_days = excluded.kept_days"""
 
 FORGET_LATER = "update companion_turn set forget_at = created_at + cast(:day as bigint) * :kept_days where user_id = :user_id"
-
-
-class Episode(Struct, frozen=True):
-    level: str = "none"
-    since: int = 0
-    signed_at: int = 0
-    turns_without_sign: int = 0
-    pending: str | None = None
-    asked: tuple[str, ...] = ()
-    reworded: bool = False
-    safe: bool = False
-    flags: frozenset[str] = frozenset()
-    seen_at: int = 0
-    check_in: bool = False
 
 
 class Tools(Struct, frozen=True):
@@ -165,7 +152,7 @@ async def last_turns(tx: Tx, key: Key | None, user_id: int) -> list[Turn]:
 def text_of(row: KeptTurn, key: Key | None) -> str | None:
     if row.uid is None or row.sealed is None:
         return row.text
-    text = key.open(_place(row.uid), bytes(row.sealed)) if key else None
+    text = key.open(_place(row.uid), row.sealed) if key else None
     return None if text is None else text.decode()
 
 
@@ -219,7 +206,7 @@ def noted(state: State, level: str, now: int) -> State:
 
 
 def _opened(row: _Person, key: Key | None) -> State | None:
-    text = key.open(Place("companion_person", "state", row.uid or ""), bytes(row.state)) if key and row.state else None
+    text = key.open(Place("companion_person", "state", row.uid or ""), row.state) if key and row.state else None
     if text is None:
         return None
     try:

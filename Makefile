@@ -38,7 +38,7 @@ authz-mutants: $(VENV)/.test
 	$(BIN)/python tests/faults/authz_mutants.py
 
 companion-train: $(VENV)/.test
-	$(BIN)/python bench/detector.py --train
+	$(BIN)/python bench/train.py
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/generate.py

@@ -1,10 +1,6 @@
 """The crisis check: what level of care a text asks for, computed here, by rules, for every text that comes in."""
 
-import json
-from functools import cache, lru_cache
-from math import sqrt
 from typing import NamedTuple
-from zlib import crc32
 
 from msgspec import Struct
 
@@ -12,11 +8,10 @@ from holdfast.companion import scope
 from holdfast.companion.frames import Match, matches
 from holdfast.companion.normalise import Token, language_of, tokens_of
 from holdfast.companion.scope import LEVELS
-from holdfast.companion.words import DATA, Hit, vocabulary
+from holdfast.companion.weighing import Piece, pieces_of, scores, weights
+from holdfast.companion.words import Hit, vocabulary
 
 ELEVATED = LEVELS.index("elevated")
-WINDOW = 60  # words that are weighed together; a longer text is weighed piece by piece, and the heaviest piece counts
-NOT_WEIGHED = ("topic_", "never_say", "consent", "asks_", "fillers", "veteran", "minor")
 # Weights alone make nothing imminent: one of these must have been said too.
 IMMINENT_TOO = frozenset(
     "soon plan means reach gather hoard edge lastwords goodbye affairs note end_soon decided act_done settle last_thing place_plan asleep "
@@ -50,101 +45,52 @@ def highest(levels: list[str]) -> str:
     return max(levels, key=LEVELS.index, default="none")
 
 
-class Weights(NamedTuple):
-    """The linear model: one byte per bucket and question, and from which score on it says `watch`, `elevated`, `imminent`."""
+class Analysis(NamedTuple):
+    """What the rules find in a text. `languages`: the guess for each sentence."""
 
-    risk: bytes
-    imminent: bytes
-    scale: tuple[float, float]
-    bias: tuple[float, float]
-    watch: float
-    elevated: float
-    act: float
+    tokens: list[Token]
+    languages: list[str]
+    hits: list[Hit]
+    judged: list[tuple[Match, str]]
+    scene: scope.Scene
+    spoken: str
 
-
-@cache
-def weights() -> Weights:
-    """Made by `python bench/detector.py --train` from the development messages; the first line of the file says what it holds."""
-    head, _, body = (DATA / "weights.bin").read_bytes().partition(b"\n")
-    about = json.loads(head)
-    half = len(body) // 2
-    return Weights(body[:half], body[half:], about["scale"], about["bias"], about["watch"], about["elevated"], about["act"])
+    def pieces(self) -> list[Piece]:
+        return pieces_of(self.tokens, self.hits, [(match.sentence, f"{match.frame.id} {level}") for match, level in self.judged])
 
 
-def buckets_of(word: str) -> tuple[int, ...]:
-    """Pieces of three to five characters, with the ends of the word marked, by a hash that is the same everywhere."""
-    marked = f"<{word}>"
-    return tuple(crc32(marked[at : at + size].encode()) & 0x7FFF for size in (3, 4, 5) for at in range(len(marked) - size + 1))
-
-
-@lru_cache(maxsize=20_000)
-def bucket(kind: str, beside: str = "") -> int:
-    return crc32(f"{kind}+{beside}".encode()) & 0x7FFF
-
-
-def buckets_of_kinds(kinds: set[str]) -> list[int]:
-    known = sorted(kind for kind in kinds if not kind.startswith(NOT_WEIGHED))
-    return [bucket(kind) for kind in known] + [bucket(kind, beside) for at, kind in enumerate(known) for beside in known[at + 1 :]]
-
-
-def pieces_of(tokens: list[Token], hits: list[Hit]) -> list[tuple[set[str], set[str]]]:
-    """The words and the classes of each piece of the text that is weighed as one."""
-    found: list[tuple[set[str], set[str]]] = []
-    piece_of: dict[int, int] = {}
-    begun = -WINDOW
-    for at, token in enumerate(tokens):
-        if token.sentence not in piece_of and at - begun >= WINDOW:
-            found.append((set(), set()))
-            begun = at
-        piece_of.setdefault(token.sentence, len(found) - 1)
-        found[-1][0].add(token.forms[0])
-    for hit in hits:
-        found[piece_of[hit.sentence]][1].add(hit.kind)
-    return found
-
-
-def _weighed(tokens: list[Token], hits: list[Hit]) -> str:
-    """What the linear model says. It may raise a level, never lower one."""
-    known, level = weights(), "none"
-    for words, kinds in pieces_of(tokens, hits):
-        classes = buckets_of_kinds(kinds)
-        risk = known.bias[0] + known.scale[0] * _score(known.risk, words, classes)
-        if risk >= known.elevated and kinds & IMMINENT_TOO:
-            act = known.bias[1] + known.scale[1] * _score(known.imminent, words, classes)
-            level = "imminent" if act >= known.act else level
-        level = highest([level, "elevated" if risk >= known.elevated else "watch" if risk >= known.watch else "none"])
-    return level
-
-
-def _score(table: bytes, words: set[str], classes: list[int]) -> float:
-    heavy = [_word_score(table, word) for word in words]
-    many = sum([count for _, count in heavy])
-    total = sum([weight for weight, _ in heavy]) / sqrt(many) if many else 0.0
-    return total + (sum([table[at] - 128 for at in classes]) / sqrt(len(classes)) if classes else 0.0)
-
-
-@lru_cache(maxsize=20_000)
-def _word_score(table: bytes, word: str) -> tuple[int, int]:
-    parts = buckets_of(word)
-    return sum([table[at] - 128 for at in parts]), len(parts)
+def analysed(text: str, language: str = "") -> Analysis:
+    tokens = tokens_of(text)
+    spoken = language_of(tokens, language)
+    languages = _languages(tokens, spoken)
+    hits = scope.without_negated(scope.without_idioms(vocabulary().find(tokens, languages)))
+    scene = scope.Scene(hits)
+    return Analysis(tokens, languages, hits, _judge(hits, scene), scene, spoken)
 
 
 def _read(text: str, language: str) -> Reading:
-    tokens = tokens_of(text)
-    spoken = language_of(tokens, language)
-    found = vocabulary().find(tokens, _languages(tokens, spoken))
-    hits = scope.without_negated(scope.without_idioms(found))
-    scene = scope.Scene(hits)
-    judged = _judge(hits, scene)
+    found = analysed(text, language)
+    judged, scene = [(match, level) for match, level in found.judged if match.frame.strong], found.scene
     flags = {kind for kind in BESIDE_THE_LEVEL if kind in scene.kinds}
     flags.update(flag for match, _ in judged for flag in match.frame.flags)
     if any(LEVELS.index(level) >= ELEVATED and scene.about_another(match) for match, level in judged):
         flags.add("third_person")
     rules = {match.frame.id for match, _ in judged}
-    by_rules, by_weights = highest([level for _, level in judged]), _weighed(tokens, hits)
+    by_rules, by_weights = highest([level for _, level in judged]), _weighed(found)
     if LEVELS.index(by_weights) > LEVELS.index(by_rules):
         rules.add(f"weights-{by_weights}")
-    return Reading(highest([by_rules, by_weights]), frozenset(flags), tuple(sorted(rules)), spoken)
+    return Reading(highest([by_rules, by_weights]), frozenset(flags), tuple(sorted(rules)), found.spoken)
+
+
+def _weighed(found: Analysis) -> str:
+    """What the linear model says. It may raise a level, never lower one."""
+    known, level = weights(), "none"
+    for piece in found.pieces():
+        risk, act = scores(piece, found.languages)
+        if risk >= known.elevated and act >= known.act and IMMINENT_TOO & {hit.kind for hit in piece.hits}:
+            return "imminent"
+        level = highest([level, "elevated" if risk >= known.elevated else "watch" if risk >= known.watch else "none"])
+    return level
 
 
 def _judge(hits: list[Hit], scene: scope.Scene) -> list[tuple[Match, str]]:

@@ -22,6 +22,7 @@ class Frame(Struct, frozen=True, dict=True):
     near: bool = False
     apart: bool = False
     firm: bool = False
+    strong: bool = True
     flags: list[str] = []
 
     @cached_property

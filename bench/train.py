@@ -1,0 +1,186 @@
+"""The linear model of the crisis check, made anew out of the development messages: `make companion-train`, the same file bit for bit.
+
+`python bench/train.py --report` leaves out one writer, and then one failure mode, and says what is found of what was left out (docs/safety.md).
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from written import Message, made_from, messages  # noqa: E402
+
+from holdfast.companion.detector import IMMINENT_TOO, LEVELS, analysed  # noqa: E402
+from holdfast.companion.weighing import BUCKETS, features  # noqa: E402
+from holdfast.companion.words import DATA  # noqa: E402
+
+SAMPLES = 4  # messages out of one line that holds alternatives
+STRENGTH = 8.0  # the inverse of the regularisation
+HARMLESS = {"watch": 0.22, "elevated": 0.07}  # share of the harmless that nobody learnt from and that are raised to the level
+LESSER = 0.04  # share of the others that may look imminent
+
+
+class Example(NamedTuple):
+    message: Message
+    pieces: list[dict[int, float]]
+    may_be_imminent: list[bool]  # per piece: one of the classes without which weights make nothing imminent
+    by_rules: int  # level that the strong frames give
+
+
+def examples(found: Iterable[Message]) -> list[Example]:
+    return [_example(message) for message in found]
+
+
+def _example(message: Message) -> Example:
+    seen = analysed(message.text)
+    pieces = seen.pieces()
+    by_rules = max([LEVELS.index(level) for match, level in seen.judged if match.frame.strong], default=0)
+    may = [bool(IMMINENT_TOO & {hit.kind for hit in piece.hits}) for piece in pieces]
+    return Example(message, [_values(features(piece, seen.languages)) for piece in pieces], may, by_rules)
+
+
+def _values(groups: Iterable[list[int]]) -> dict[int, float]:
+    values: dict[int, float] = {}
+    for group in groups:
+        for at in sorted(group):
+            values[at] = values.get(at, 0.0) + len(group) ** -0.5
+    return values
+
+
+class Model(NamedTuple):
+    risk: LogisticRegression
+    imminent: LogisticRegression
+
+    def scores(self, example: Example) -> list[tuple[float, float]]:
+        """Per piece."""
+        rows = matrix(example.pieces)
+        return list(zip(self.risk.decision_function(rows), self.imminent.decision_function(rows), strict=True)) if example.pieces else []
+
+
+def matrix(rows: list[dict[int, float]]) -> csr_matrix:
+    at = [bucket for row in rows for bucket in row]
+    values = [value for row in rows for value in row.values()]
+    ends = np.cumsum([0, *(len(row) for row in rows)])
+    return csr_matrix((values, at, ends), shape=(len(rows), BUCKETS))
+
+
+def learnt(known: list[Example]) -> Model:
+    """Of a long message only the piece that speaks most for its level is learnt from: the rest of it may be harmless."""
+    known = [example for example in known if example.pieces]
+    chosen = [0] * len(known)
+    for _ in range(2):
+        rows = matrix([example.pieces[at] for example, at in zip(known, chosen, strict=True)])
+        model = Model(*(_fitted(rows, [example.message.level in LEVELS[least:] for example in known]) for least in (2, 3)))
+        chosen = [_heaviest(model, example) if len(example.pieces) > 1 else 0 for example in known]
+    return model
+
+
+def _fitted(rows: csr_matrix, answers: list[bool]) -> LogisticRegression:
+    """Dual coordinate descent: plain loops in a fixed order, so the result does not depend on the machine's linear algebra."""
+    return LogisticRegression(C=STRENGTH, solver="liblinear", dual=True, class_weight="balanced", max_iter=300, tol=1e-2, random_state=7).fit(
+        rows, answers
+    )
+
+
+def _heaviest(model: Model, example: Example) -> int:
+    found = [risk for risk, _ in model.scores(example)]
+    return found.index(max(found))
+
+
+class Limits(NamedTuple):
+    watch: float
+    elevated: float
+    act: float
+
+
+def limits(seen: list[tuple[Example, list[tuple[float, float]]]]) -> Limits:
+    """`seen`: scores by models that did not learn from the message's writer."""
+    harmless = sorted(max([risk for risk, _ in scores], default=-9.0) for example, scores in seen if example.message.level == "none")
+    watch, elevated = (harmless[int(len(harmless) * (1 - HARMLESS[level]))] for level in ("watch", "elevated"))
+    lesser = sorted(max([act for _, act in scores], default=-9.0) for example, scores in seen if example.message.level != "imminent")
+    return Limits(watch, elevated, lesser[int(len(lesser) * (1 - LESSER))])
+
+
+def level_of(example: Example, scores: list[tuple[float, float]], known: Limits) -> int:
+    """As the detector decides."""
+    level = example.by_rules
+    for (risk, act), may in zip(scores, example.may_be_imminent, strict=True):
+        by_weights = 3 if risk >= known.elevated and act >= known.act and may else 2 if risk >= known.elevated else 1 if risk >= known.watch else 0
+        level = max(level, by_weights)
+    return level
+
+
+def keep(model: Model, known: Limits) -> None:
+    fitted = (model.risk, model.imminent)
+    scale = [float(np.abs(each.coef_).max()) / 127 for each in fitted]
+    about = {
+        "version": 2,
+        "made_from": made_from(),
+        "scale": scale,
+        "bias": [float(each.intercept_[0]) for each in fitted],
+        **known._asdict(),
+    }
+    body = b"".join((np.rint(each.coef_[0] / size) + 128).astype(np.uint8).tobytes() for each, size in zip(fitted, scale, strict=True))
+    (DATA / "weights.bin").write_bytes(json.dumps(about).encode() + b"\n" + body)
+
+
+def left_out(known: list[Example], plain: list[Example], part: str) -> list[tuple[Example, list[tuple[float, float]]]]:
+    """Each plain message with the scores of a model that knew nothing of its writer, or of its failure mode. `part`: writer or mode."""
+    seen = []
+    for group in sorted({getattr(example.message, part) for example in plain}):
+        model = learnt([example for example in known if getattr(example.message, part) != group])
+        seen += [(example, model.scores(example)) for example in plain if getattr(example.message, part) == group]
+    return seen
+
+
+MEASURES = [
+    ("risk ≥ elevated", {2, 3}, {2, 3}),
+    ("imminent ≥ elevated", {3}, {2, 3}),
+    ("imminent as imminent", {3}, {3}),
+    ("imminent as none", {3}, {0}),
+    ("risk ≥ watch", {2, 3}, {1, 2, 3}),
+    ("watch ≥ watch", {1}, {1, 2, 3}),
+    ("none ≥ elevated", {0}, {2, 3}),
+    ("none as imminent", {0}, {3}),
+]
+
+
+def report(title: str, seen: list[tuple[Example, list[tuple[float, float]]]], known: Limits) -> None:
+    print(f"\n{title}")
+    print("| | n |" + "".join(f" {name} |" for name, _, _ in MEASURES) + " precision, half and half |")
+    for language in ("all", *sorted({example.message.language for example, _ in seen})):
+        found = [
+            (LEVELS.index(example.message.level), level_of(example, scores, known))
+            for example, scores in seen
+            if language in ("all", example.message.language)
+        ]
+        shares = [_share(found, meant, got) for _, meant, got in MEASURES]
+        print(f"| {language} | {len(found)} |" + "".join(f" {share:.3f} |" for share in shares) + f" {shares[0] / (shares[0] + shares[6]):.3f} |")
+
+
+def _share(found: list[tuple[int, int]], meant: set[int], got: set[int]) -> float:
+    hits = [seen in got for level, seen in found if level in meant]
+    return sum(hits) / max(1, len(hits))
+
+
+def main() -> None:
+    known, plain = examples(messages(SAMPLES)), examples(messages())
+    by_writer = left_out(known, plain, "writer")
+    found = limits(by_writer)
+    report("One writer left out", by_writer, found)
+    if "--report" in sys.argv:
+        report("One failure mode left out", left_out(known, plain, "mode"), found)
+        return
+    keep(learnt(known), found)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ ASKED_BACKWARDS = {"thoughts": "wants_to_live", "who_is_with_you": "alone"}
 MEANT_BY = {backwards: question for question, backwards in ASKED_BACKWARDS.items()}
 Reply = Literal["confirms", "denies", "evades"]
 
-SENTENCE = re.compile(r"[^.!?…;\n]+[.!?…;\n]*")
+SENTENCE = re.compile(r"[^.!?…;:\n]+[.!?…;:\n]*")
 ASKING = re.compile(r"[?؟]")
 FRAGMENT = 8  # words: "Have you?" asks what the sentence before it says
 SHORT = 5  # words: after a question for a thing, a place or a time, such a reply names one
@@ -65,6 +65,11 @@ def is_innocent(text: str) -> bool:
     return bool((_kinds(tokens, "general") | _kinds(tokens)) & {"benign", "fiction", "work", "joke", "idiom", "q_harmless"})
 
 
+def is_worried(text: str) -> bool:
+    """Whether an assistant's turn says that it has heard a sign."""
+    return "q_worry" in _kinds(tokens_of(text))
+
+
 def is_retraction(text: str) -> bool:
     return "retracts" in _kinds(tokens_of(text))
 
@@ -89,19 +94,19 @@ def _question_at(sentences: list[Sentence], at: int, known: bool) -> str | None:
 
 
 def _asked(kinds: frozenset[str], known: bool) -> str | None:
-    death = _of_death(kinds)
-    if not death and "q_harmless" in kinds:
-        return None
-    if (known or "q_bare" in kinds) and kinds & {"q_safe", "q_move"} and not kinds & {"q_free", "q_plan"}:
+    death, calm = _of_death(kinds), "q_harmless" in kinds
+    if (known and "q_move" in kinds) or ((known or "q_bare" in kinds) and "q_safe" in kinds and (death or not calm) and "q_free" not in kinds):
         return "safe_now"
-    if known and ("q_plan" in kinds or (death and "q_intent" in kinds)):
+    if calm and not death:
+        return None
+    if known and "q_plan" in kinds:
         return "plan"
     if (known and _of_means(kinds)) or {"q_weapon", "q_have"} <= kinds:
         return "means"
+    if (known and "q_do" in kinds) or (death and "q_intent" in kinds):
+        return "plan"
     if death:
         return "wants_to_live" if _asks_for_life(kinds) else "thoughts"
-    if known and "q_intent" in kinds:
-        return "plan"
     return "alone" if "q_alone" in kinds else "who_is_with_you" if "q_with" in kinds else None
 
 
@@ -115,7 +120,7 @@ def _of_death(kinds: frozenset[str]) -> bool:
 
 
 def _asks_for_life(kinds: frozenset[str]) -> bool:
-    return "q_live" in kinds or ("q_alive" in kinds and not kinds & {"neg", "suicide_word", "act", *FAINT_DEATH})
+    return "q_gone" in kinds or ("q_alive" in kinds and not kinds & {"neg", "q_not", "suicide_word", "act", *FAINT_DEATH})
 
 
 def _said(kinds: list[tuple[str, int]], tokens: list[Token], question: str) -> Reply:
@@ -124,35 +129,33 @@ def _said(kinds: list[tuple[str, int]], tokens: list[Token], question: str) -> R
     if question == "safe_now":
         return _about_safety(found, first)
     if question == "who_is_with_you":
-        return (
-            "denies"
-            if found & {"nobody"} or (first == "no" and "person" not in found)
-            else "confirms"
-            if first == "yes" or "person" in found
-            else "evades"
-        )
+        return _about_company(found, first)
     if first == "no" and not found & {"half", "often", "not_yet"} and not _after_contrast(kinds):
         return "denies"
     if first == "dodge" and not found & {"yes", "often"}:
         return "evades"
     if question == "thoughts":
-        return "confirms" if found & {"yes", "maybe", "often", "not_yet", "object", "time", "place"} and first != "half" else "evades"
+        named = found & {"yes", "maybe", "often", "not_yet"} or (len(tokens) <= SHORT and found & {"object", "time", "place"})
+        return "confirms" if named and first != "half" else "evades"
     if first == "not_yet":
         return "denies"
     if question == "means" and "safe_yes" in found:
         return "denies"
-    named = (
-        (question == "means" and "person" in found)
-        or found & {"yes", "maybe", "often", "object", "time", "place"}
-        or (len(tokens) <= SHORT and found & {"points"})
-    )
-    return "confirms" if named and first != "half" else "evades"
+    named = found & {"yes", "maybe", "object", "time", "place"} or (question == "means" and "person" in found)
+    leads = len(tokens) <= SHORT and ("points", 0) in kinds
+    return "confirms" if (named or leads) and first != "half" else "evades"
+
+
+def _about_company(found: set[str], first: str | None) -> Reply:
+    if "nobody" in found or (first == "no" and "person" not in found):
+        return "denies"
+    return "confirms" if first == "yes" or "person" in found else "evades"
 
 
 def _about_safety(found: set[str], first: str | None) -> Reply:
-    if first in ("no", "half", "not_yet") or found & {"unsafe"}:
+    if "unsafe" in found or first in ("half", "not_yet") or (found & {"no"} and "safe_yes" not in found):
         return "denies"
-    return "confirms" if first == "yes" or found & {"safe_yes"} else "evades"
+    return "confirms" if first == "yes" or "safe_yes" in found else "evades"
 
 
 def _after_contrast(kinds: list[tuple[str, int]]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct, structs
 
-from holdfast.companion.asking import question_in
+from holdfast.companion.asking import is_worried, question_in
 from holdfast.companion.detector import Reading, read
 from holdfast.companion.episode import Episode, follow, with_question
 
@@ -80,7 +80,9 @@ def follow_talk(turns: list[Turn]) -> Found:
 
 
 def _asked(episode: Episode, text: str) -> Episode:
-    """A turn that asks nothing at all leaves an evaded question open."""
+    """A turn that asks nothing at all leaves an evaded question open. One that is worried has heard what the detector may have missed."""
+    if episode.level == "none" and is_worried(text):
+        episode = structs.replace(episode, level="watch")
     question = question_in(text, episode.level)
     return with_question(episode, question) if question or "?" in text else episode
 

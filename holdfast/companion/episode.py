@@ -124,8 +124,9 @@ def _signed(held: Episode, sign: str, now: int) -> Episode:
     level = highest([held.level, sign])
     again = LEVELS.index(sign) >= LEVELS.index(held.level)
     since = now if again else held.since
+    explained = held.explained and LEVELS.index(sign) < ELEVATED
     return replace(
-        held, level=level, since=since, signed_at=now, turns_without_sign=0, explained=False, check_in=held.check_in and level != "imminent"
+        held, level=level, since=since, signed_at=now, turns_without_sign=0, explained=explained, check_in=held.check_in and level != "imminent"
     )
 
 

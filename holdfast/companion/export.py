@@ -13,7 +13,7 @@ from holdfast.companion.consents import ConsentView
 from holdfast.companion.memory import State
 from holdfast.companion.privacy import MOST, NEWEST, History, Page, TurnView
 from holdfast.db import Database
-from holdfast.vault import Key, Vault
+from holdfast.vault import Vault
 
 SCHEMA = "holdfast/companion-export/1"
 
@@ -99,7 +99,7 @@ async def export(db: Database, vault: Vault, user_id: int, language: str | None)
         hand_overs = [_hand_over(row) for row in await tx.all(HAND_OVERS, _HandOver, user_id=user_id)]
         used = await tx.all(MODEL_USE, ModelUse, user_id=user_id)
         readers = [Reader(iso(row.at), row.who, row.what, row.outcome) for row in await tx.all(READERS, _Reader, user_id=user_id)]
-    turns, unreadable = await _all_turns(db, known.key, user_id)
+    turns, unreadable = await _all_turns(db, vault, user_id)
     state = msgspec.to_builtins(known.state)
     told = in_words(known.state, agreed.kept_days, unreadable, language)
     return Export(SCHEMA, iso(known.now), turns, unreadable, told, state, state["tools"], agreed, hand_overs, used, readers)
@@ -125,13 +125,13 @@ def in_words(state: State, kept_days: int, unreadable: int, language: str | None
     return [*(told or [words["nothing"]]), words["kept_days"].format(days=kept_days)]
 
 
-async def _all_turns(db: Database, key: Key | None, user_id: int) -> tuple[list[TurnView], int]:
+async def _all_turns(db: Database, vault: Vault, user_id: int) -> tuple[list[TurnView], int]:
     """Page by page, so that everybody else's requests come in between."""
     pages: list[History] = []
     before_id: int | None = NEWEST
     while before_id is not None:
         async with db.read() as tx:
-            pages.append(await privacy.history(tx, key, user_id, Page(before_id, MOST)))
+            pages.append(await privacy.history(tx, vault, user_id, Page(before_id, MOST)))
         before_id = pages[-1].before_id
         await asyncio.sleep(0)
     return [turn for page in reversed(pages) for turn in page.turns], sum(page.unreadable for page in pages)

@@ -35,10 +35,19 @@ PERSON = """
       left join data_key k on k.user_id = a.id
      where a.id = :user_id"""
 
-LAST_TURNS = """
-    select id, role, text, level, uid, sealed, created_at from companion_turn
-     where user_id = :user_id and level <> 'imminent' and (forget_at is null or forget_at > (select holdfast_now()))
-     order by id desc
+# The key beside the text, by one statement: a turn of an earlier version may be sealed at any moment.
+TURN = """
+    select t.id, t.user_id, t.role, t.text, t.level, t.uid, t.sealed, t.created_at, k.wrapped, k.key_name
+      from companion_turn t left join data_key k on k.user_id = t.user_id"""
+
+LAST_TURNS = f"""{TURN}
+     where t.user_id = :user_id and t.level <> 'imminent' and (t.forget_at is null or t.forget_at > (select holdfast_now()))
+     order by t.id desc
+     limit :most"""
+
+TURNS_BEFORE = f"""{TURN}
+     where t.user_id = :user_id and t.id < :before_id and t.id >= :since_id and (t.forget_at is null or t.forget_at > (select holdfast_now()))
+     order by t.id desc
      limit :most"""
 
 REMEMBER = """
@@ -93,7 +102,7 @@ class State(Struct, frozen=True):
 
 
 class Known(Struct, frozen=True):
-    """`lost`: there was a state, and it cannot be read. Without a key nothing that was sealed can be read."""
+    """`lost`: there was a state, and it cannot be read."""
 
     now: int
     consent: Consent | None = None
@@ -108,12 +117,15 @@ class KeptTurn(Struct):
     """A row; `uid` is null for a turn of an earlier version, whose text is in clear until a chore has sealed it."""
 
     id: int
+    user_id: int
     role: str
     text: str
     level: str
     uid: str | None
     sealed: bytes | None
     created_at: int
+    wrapped: bytes | None
+    key_name: str | None
 
 
 class _Person(Struct):
@@ -142,16 +154,18 @@ async def known(tx: Tx, vault: Vault, user_id: int) -> Known | None:
     return Known(row.now, row.consent, row.share, row.kept_days, state or fresh, row.state is not None and state is None, key)
 
 
-async def last_turns(tx: Tx, key: Key | None, user_id: int) -> list[Turn]:
+async def last_turns(tx: Tx, vault: Vault, user_id: int) -> list[Turn]:
     """Oldest first, without those at `imminent` and those that cannot be read."""
     rows = await tx.all(LAST_TURNS, KeptTurn, user_id=user_id, most=TURNS)
-    texts = [(row, text_of(row, key)) for row in reversed(rows)]
+    texts = [(row, text_of(row, vault)) for row in reversed(rows)]
     return [Turn(row.role, text, row.level) for row, text in texts if text is not None]
 
 
-def text_of(row: KeptTurn, key: Key | None) -> str | None:
+def text_of(row: KeptTurn, vault: Vault) -> str | None:
+    """None for what cannot be read."""
     if row.uid is None or row.sealed is None:
         return row.text
+    key = vault.key(row.user_id, Wrapped(row.wrapped, row.key_name))
     text = key.open(_place(row.uid), row.sealed) if key else None
     return None if text is None else text.decode()
 

@@ -4,22 +4,17 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from holdfast import audit, vault
+from holdfast import audit
+from holdfast import vault as vaults
 from holdfast.clock import iso
-from holdfast.companion.memory import KeptTurn, text_of
+from holdfast.companion.memory import TURNS_BEFORE, KeptTurn, text_of
 from holdfast.db import Tx
 from holdfast.fields import Id
-from holdfast.vault import Key
+from holdfast.vault import Vault
 
 MOST = 200  # turns in one answer
 NEWEST = 2**63 - 1
 WITHHELD = "Staff see only what the person agreed to: the last messages, while a hand-over is open that the person shared."
-
-TURNS = """
-    select id, role, text, level, uid, sealed, created_at from companion_turn
-     where user_id = :user_id and id < :before_id and id >= :since_id and (forget_at is null or forget_at > (select holdfast_now()))
-     order by id desc
-     limit :most"""
 
 SHARED_SINCE = "select min(since_turn_id) from hand_over where user_id = :user_id and closed_at is null and shared"
 
@@ -70,26 +65,26 @@ class Deleted(Struct):
     hand_overs: int
 
 
-async def history(tx: Tx, key: Key | None, user_id: int, page: Page, since_id: int = 0) -> History:
-    rows = await tx.all(TURNS, KeptTurn, user_id=user_id, before_id=page.before_id, since_id=since_id, most=page.limit + 1)
+async def history(tx: Tx, vault: Vault, user_id: int, page: Page, since_id: int = 0) -> History:
+    rows = await tx.all(TURNS_BEFORE, KeptTurn, user_id=user_id, before_id=page.before_id, since_id=since_id, most=page.limit + 1)
     shown = rows[: page.limit][::-1]
-    texts = [(row, text_of(row, key)) for row in shown]
+    texts = [(row, text_of(row, vault)) for row in shown]
     turns = [TurnView(row.id, row.role, text, row.level, iso(row.created_at)) for row, text in texts if text is not None]
     return History(turns, shown[0].id if len(rows) > page.limit else None, len(shown) - len(turns))
 
 
-async def history_for_staff(tx: Tx, key: Key | None, user_id: int, page: Page) -> History:
+async def history_for_staff(tx: Tx, vault: Vault, user_id: int, page: Page) -> History:
     since_id = await tx.value(SHARED_SINCE, user_id=user_id)
     if since_id is None:
         return History([], None, withheld=WITHHELD)
-    found = await history(tx, key, user_id, page, since_id)
+    found = await history(tx, vault, user_id, page, since_id)
     found.withheld = WITHHELD
     return found
 
 
 async def forget(tx: Tx, actor_id: int, user_id: int) -> Deleted:
     """The key goes too, so that nothing opens that a backup or a dead row of the database still holds. What was decided about consent stays."""
-    await vault.forget(tx, user_id)  # first: whoever is sealing with it is waited for
+    await vaults.forget(tx, user_id)  # first: whoever is sealing with it is waited for
     turns, state = await tx.run(FORGET_TURNS, user_id=user_id), await tx.run(FORGET_STATE, user_id=user_id)
     hand_overs = await tx.run(FORGET_CLOSED, user_id=user_id) + await tx.run(EMPTY_OPEN, user_id=user_id)
     await audit.record(tx, actor_id=actor_id, user_id=user_id, action="companion_history_deleted")

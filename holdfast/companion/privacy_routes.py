@@ -1,6 +1,6 @@
 """The doors at which a person sees, takes along, deletes and decides what the companion keeps."""
 
-from holdfast.companion import consents, memory, privacy
+from holdfast.companion import consents, privacy
 from holdfast.companion.consents import ConsentChanges, ConsentView
 from holdfast.companion.export import Export, export
 from holdfast.companion.privacy import Deleted, History, Page
@@ -15,11 +15,9 @@ own = own_or_staff("User not found")
 @doors.get("/{user_id}/history/", who=own, query=Page, answers={200: History, 400: FieldProblems | Problem, 404: Problem})
 async def read_history(ask: Ask, page: Page) -> History:
     """The conversation with the companion. Staff get what the person shared for an open hand-over, and nothing else."""
+    read = privacy.history if _in_person(ask) else privacy.history_for_staff
     async with ask.db.read() as tx:
-        known = await memory.known(tx, ask.state.companion.vault, ask.user_id)
-        key = known.key if known else None
-        read = privacy.history if _in_person(ask) else privacy.history_for_staff
-        return await read(tx, key, ask.user_id, page)
+        return await read(tx, ask.state.companion.vault, ask.user_id, page)
 
 
 @doors.delete("/{user_id}/history/", who=own, answers={200: Deleted, 404: Problem})

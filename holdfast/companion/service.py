@@ -98,7 +98,7 @@ async def _recall(db: Database, companion: Companion, user_id: int, text: str, r
     try:
         async with db.read() as tx:
             known = await memory.known(tx, companion.vault, user_id) or known
-            turns = await memory.last_turns(tx, known.key, user_id)
+            turns = await memory.last_turns(tx, companion.vault, user_id)
             profile = await profiles.profile_of(tx, user_id)
     except Exception as error:
         log.error("companion_recall_failed", exc_info=error)

@@ -5,6 +5,7 @@ import sys
 
 import msgspec
 import pytest
+from calling import until
 from doors import everything
 from msgspec import structs
 
@@ -12,8 +13,6 @@ from holdfast import log, vault
 from holdfast.clock import DAY, SECOND
 from holdfast.companion import jobs, memory
 from holdfast.companion.memory import State
-from holdfast.settings import Settings
-from holdfast.vault import KEY_FILE, Vault
 
 CANARY = "canary7 marmalade"
 DAYS = DAY / SECOND
@@ -199,8 +198,8 @@ async def test_a_message_costs_two_reads_and_three_writes(maya, server):
     await say(maya, "Hello")
     async with server.db.read() as tx:
         counting = Counting(tx)
-        found = await memory.known(counting, vault_of(server), 1)
-        assert len(await memory.last_turns(counting, found.key, 1)) == 2
+        assert await memory.known(counting, vault_of(server), 1)
+        assert len(await memory.last_turns(counting, vault_of(server), 1)) == 2
         assert counting.statements == 2
     async with server.db.write() as tx:
         counting = Counting(tx)
@@ -210,13 +209,16 @@ async def test_a_message_costs_two_reads_and_three_writes(maya, server):
         assert counting.statements == 3
 
 
+async def plain(server, text):
+    """A turn as the version before wrote it."""
+    await run(
+        server, "insert into companion_turn (user_id, role, text, level, created_at) values (1, 'user', :text, 'none', holdfast_now())", text=text
+    )
+
+
 async def test_turns_of_an_earlier_version_are_read_and_sealed_later(maya, server):
-    async with server.db.write() as tx:
-        for number in range(3):
-            await tx.run(
-                "insert into companion_turn (user_id, role, text, level, created_at) values (1, 'user', :text, 'none', holdfast_now())",
-                text=f"{CANARY} {number}",
-            )
+    for number in range(3):
+        await plain(server, f"{CANARY} {number}")
     expected = [f"{CANARY} {number}" for number in range(3)]
     assert await texts(maya) == expected
     await jobs.seal_the_plain(server.db, vault_of(server))
@@ -236,7 +238,7 @@ async def test_turns_are_forgotten_after_the_days_that_the_person_chose(fresh, s
     assert await value(server, "select count(*) from companion_turn") == 4
     await server.turn_clock((gone - kept) * DAYS)
     async with server.db.read() as tx:
-        assert await memory.last_turns(tx, key, 1) == []
+        assert await memory.last_turns(tx, vault_of(server), 1) == []
     await jobs.forget_the_old(server.db)
     assert await value(server, "select count(*) from companion_turn") == 0
 
@@ -291,6 +293,21 @@ async def test_a_closed_hand_over_is_forgotten_with_the_danger(server):
     assert await value(server, "select count(*) from hand_over") == 1
 
 
-def test_the_chores_come_with_a_key_of_the_same_folder(tmp_path):
-    assert len(jobs.chores(Vault(Settings(data_dir=tmp_path)))) == 3
-    assert (tmp_path / KEY_FILE).exists()
+async def test_the_worker_beside_the_server_seals_and_forgets(server):
+    await plain(server, CANARY)
+    await run(server, HAND_OVER, closed=True)
+    await run(server, "update hand_over set closed_at = 1")
+    await until(lambda: value(server, "select 1 from companion_turn where sealed is not null and text = ''"))
+    await until(lambda: value(server, "select 1 where not exists (select 1 from hand_over)"))
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_turns_of_an_earlier_version_leave_no_trace_in_the_files(fresh, serving):
+    folder = fresh.settings.data_dir
+    async with serving(fresh.settings) as server:
+        for number in range(50):
+            await plain(server, f"{CANARY} {number} " * 20)
+    assert b"marmalade" in (folder / "holdfast.sqlite3").read_bytes()
+    async with serving(fresh.settings) as server:
+        await jobs.seal_the_plain(server.db, vault_of(server))
+    assert not any(b"marmalade" in file.read_bytes() for file in folder.iterdir())

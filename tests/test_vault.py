@@ -3,8 +3,10 @@
 import stat
 
 import pytest
+from click.testing import CliRunner
 
 from holdfast import vault as vaults
+from holdfast.__main__ import main
 from holdfast.db import open_database
 from holdfast.settings import Settings, WrongSettings, from_environment
 from holdfast.vault import KEY_FILE, Place, Vault, Wrapped
@@ -118,3 +120,8 @@ def test_production_without_a_key_and_a_weak_key_do_not_start(given, named, tmp_
     with pytest.raises(WrongSettings, match=named):
         from_environment(given, tmp_path / ".env")
     assert from_environment(PUBLIC | {"HOLDFAST_VAULT_KEYS": NEW}, tmp_path / ".env").vault_secrets == (NEW,)
+
+
+def test_a_command_without_the_key_ends_with_78_and_says_why():
+    ended = CliRunner().invoke(main, ["doctor"], env=PUBLIC)
+    assert (ended.exit_code, "HOLDFAST_VAULT_KEYS" in ended.output) == (78, True)

@@ -19,6 +19,7 @@ KEPT_DAYS = 90  # until the person chooses otherwise
 RISK = 90 * DAY  # after which a sign of danger is forgotten, unless people are still looking after it
 LATELY = 2  # answers of each level whose times are kept
 
+Role = Literal["user", "assistant"]
 Consent = Literal["given", "refused"]
 Share = Literal["yes", "no"]
 KeptDays = Literal[1, 90, 365]
@@ -52,10 +53,9 @@ TURNS_BEFORE = f"""{TURN}
 
 REMEMBER = """
     insert into companion_turn (user_id, role, text, level, created_at, uid, sealed, forget_at)
-    values (:user_id, 'user', '', :level, holdfast_now(), :said_uid, :said,
-            holdfast_now() + cast(:day as bigint) * coalesce((select kept_days from companion_person where user_id = :user_id), 90)),
-           (:user_id, 'assistant', '', :level, holdfast_now(), :answered_uid, :answered,
-            holdfast_now() + cast(:day as bigint) * coalesce((select kept_days from companion_person where user_id = :user_id), 90))"""
+    values (:user_id, :role, '', :level, holdfast_now(), :uid, :sealed,
+            holdfast_now() + cast(:day as bigint) * coalesce((select kept_days from companion_person where user_id = :user_id), 90))
+    returning id"""
 
 KEEP_STATE = """
     insert into companion_person (user_id, uid, state, state_at) values (:user_id, :uid, :state, holdfast_now())
@@ -176,13 +176,12 @@ def sealed_turn(key: Key, text: str) -> tuple[str, bytes]:
     return uid, key.seal(_place(uid), text.encode())
 
 
-async def remember(tx: Tx, key: Key | None, user_id: int, said: str, answered: str, level: str) -> None:
-    """Without a key nothing is kept: never in clear. The vault has said so in the log."""
+async def remember(tx: Tx, key: Key | None, user_id: int, role: Role, text: str, level: str) -> int | None:
+    """The turn's id. Without a key nothing is kept, never in clear; the vault has said so in the log."""
     if key is None:
-        return
-    (said_uid, said_sealed), (answered_uid, answered_sealed) = sealed_turn(key, said), sealed_turn(key, answered)
-    turns = {"said_uid": said_uid, "said": said_sealed, "answered_uid": answered_uid, "answered": answered_sealed}
-    await tx.run(REMEMBER, user_id=user_id, level=level, day=DAY, **turns)
+        return None
+    uid, sealed = sealed_turn(key, text)
+    return int(await tx.value(REMEMBER, user_id=user_id, role=role, level=level, uid=uid, sealed=sealed, day=DAY))
 
 
 async def keep_state(tx: Tx, key: Key | None, user_id: int, state: State) -> None:

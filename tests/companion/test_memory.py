@@ -204,7 +204,7 @@ async def test_a_message_costs_two_reads_and_three_writes(maya, server):
     async with server.db.write() as tx:
         counting = Counting(tx)
         key = await vault_of(server).key_for(counting, 1)
-        await memory.remember(counting, key, 1, "Hello", "Hello to you", "none")
+        await memory.remember(counting, key, 1, "user", "Hello", "none")
         await memory.keep_state(counting, key, 1, State())
         assert counting.statements == 3
 
@@ -230,12 +230,12 @@ async def test_turns_of_an_earlier_version_are_read_and_sealed_later(maya, serve
 async def test_turns_are_forgotten_after_the_days_that_the_person_chose(fresh, server, days, kept, gone):
     async with server.db.write() as tx:
         key = await vault_of(server).key_for(tx, 1)
-        await memory.remember(tx, key, 1, "before", "answer", "none")
+        await memory.remember(tx, key, 1, "user", "before", "none")
         await memory.keep_for(tx, 1, days)
-        await memory.remember(tx, key, 1, "after", "answer", "none")
+        await memory.remember(tx, key, 1, "assistant", "after", "none")
     await server.turn_clock(kept * DAYS)
     await jobs.forget_the_old(server.db)
-    assert await value(server, "select count(*) from companion_turn") == 4
+    assert await value(server, "select count(*) from companion_turn") == 2
     await server.turn_clock((gone - kept) * DAYS)
     async with server.db.read() as tx:
         assert await memory.last_turns(tx, vault_of(server), 1) == []

@@ -53,7 +53,8 @@ async def test_the_person_reads_the_whole_conversation_page_by_page(maya):
 async def test_also_what_was_said_in_danger_is_the_persons_own(maya, server):
     async with server.db.write() as tx:
         key = await server.app.state.companion.vault.key_for(tx, 1)
-        await memory.remember(tx, key, 1, "my words", "the answer", "imminent")
+        await memory.remember(tx, key, 1, "user", "my words", "imminent")
+        await memory.remember(tx, key, 1, "assistant", "the answer", "imminent")
     assert [turn["level"] for turn in (await history(maya))["turns"]] == ["imminent", "imminent"]
 
 
@@ -210,7 +211,7 @@ async def test_the_export_of_a_long_talk_is_whole_and_in_order(maya, server):
     async with server.db.write() as tx:
         key = await server.app.state.companion.vault.key_for(tx, 1)
         for number in range(205):
-            await memory.remember(tx, key, 1, f"message {number}", "answer", "none")
+            await memory.remember(tx, key, 1, "user", f"message {number}", "none")
     assert said((await maya.get("/chat/me/export/")).json) == [f"message {number}" for number in range(205)]
 
 

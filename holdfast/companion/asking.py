@@ -18,7 +18,7 @@ SENTENCE = re.compile(r"[^.!?…;:\n]+[.!?…;:\n]*")
 ASKING = re.compile(r"[?؟]")
 FRAGMENT = 8  # words: "Have you?" asks what the sentence before it says
 SHORT = 5  # words: after a question for a thing, a place or a time, such a reply names one
-LEADS = 4  # words: a yes or no further back answers nothing
+LEADS, EARLY = 4, 8  # words: a yes or no further back answers nothing, and doubt further back takes no answer back
 DEATH = frozenset("q_death act no_life suicide_word".split())
 FAINT_DEATH = frozenset("die gone self_injury".split())  # a wish or a thought makes them a question of life
 
@@ -27,15 +27,16 @@ class Sentence(NamedTuple):
     kinds: frozenset[str]
     words: int
     asks: bool
+    leads: bool  # to what follows a colon
 
 
 def question_in(text: str, level: str) -> str | None:
     """What an assistant's turn asks, out of QUESTIONS or the backward forms of ASKED_BACKWARDS; of several the last.
 
-    `level`: before this turn. After a sign "do you have a plan?" says enough; without one, the question itself must speak of death.
+    `level`: before this turn. After a sign "do you have a plan?" says enough; without one, the turn itself must speak of death or worry.
     """
     sentences = _sentences(text)
-    known = level != "none" or any(_of_death(sentence.kinds) for sentence in sentences)
+    known = level != "none" or any(_of_death(sentence.kinds) or "q_worry" in sentence.kinds for sentence in sentences)
     asked = [question for at in range(len(sentences)) if sentences[at].asks and (question := _question_at(sentences, at, known))]
     serious = [question for question in asked if MEANT_BY.get(question, question) != "who_is_with_you"] or asked
     return serious[-1] if serious else None
@@ -80,15 +81,15 @@ def _sentences(text: str) -> list[Sentence]:
         tokens = _mirrored(tokens_of(piece))
         if tokens:
             kinds = _kinds(tokens) | _kinds(tokens, "general")
-            found.append(Sentence(kinds, len(tokens), bool(ASKING.search(piece)) or "asks_for" in kinds))
+            found.append(Sentence(kinds, len(tokens), bool(ASKING.search(piece)) or "asks_for" in kinds, piece.endswith(":")))
     return found
 
 
 def _question_at(sentences: list[Sentence], at: int, known: bool) -> str | None:
     """What this sentence asks; one that says too little ("Do you?", "Is it so for you too?") asks what the sentence before it says."""
-    kinds, words, _ = sentences[at]
+    kinds, words, *_ = sentences[at]
     own = _asked(kinds, known)
-    if own or at == 0 or words > FRAGMENT or "q_harmless" in kinds:
+    if own or at == 0 or "q_harmless" in kinds or (words > FRAGMENT and not sentences[at - 1].leads):
         return own
     return _asked(kinds | sentences[at - 1].kinds, known)
 
@@ -130,18 +131,19 @@ def _said(kinds: list[tuple[str, int]], tokens: list[Token], question: str) -> R
         return _about_safety(found, first)
     if question == "who_is_with_you":
         return _about_company(found, first)
-    if first == "no" and not found & {"half", "often", "not_yet"} and not _after_contrast(kinds):
+    early = {kind for kind, at in kinds if at < EARLY}
+    if first == "no" and not early & {"half", "often", "not_yet"} and not _after_contrast(kinds):
         return "denies"
     if first == "dodge" and not found & {"yes", "often"}:
         return "evades"
     if question == "thoughts":
-        named = found & {"yes", "maybe", "often", "not_yet"} or (len(tokens) <= SHORT and found & {"object", "time", "place"})
+        named = bool(found & {"yes", "maybe", "often", "not_yet"}) or (len(tokens) <= SHORT and bool(found & {"object", "time", "place"}))
         return "confirms" if named and first != "half" else "evades"
     if first == "not_yet":
         return "denies"
     if question == "means" and "safe_yes" in found:
         return "denies"
-    named = found & {"yes", "maybe", "object", "time", "place"} or (question == "means" and "person" in found)
+    named = bool(found & {"yes", "maybe", "object", "time", "place"}) or (question == "means" and "person" in found)
     leads = len(tokens) <= SHORT and ("points", 0) in kinds
     return "confirms" if (named or leads) and first != "half" else "evades"
 

@@ -192,7 +192,8 @@ async def _keep(db: Database, companion: Companion, user_id: int, moment: Moment
             state = memory.noted(moment.known.state, moment.reading.level, moment.known.now)
             if _disclosure(moment):
                 state = structs.replace(state, disclosed_at=moment.known.now)
-            await memory.remember(tx, key, user_id, moment.text, answered, moment.reading.level)
+            await memory.remember(tx, key, user_id, "user", moment.text, moment.reading.level)
+            await memory.remember(tx, key, user_id, "assistant", answered, moment.reading.level)
             await memory.keep_state(tx, key, user_id, state)
             if consent:
                 await memory.decide(tx, user_id, consent)

@@ -4,7 +4,7 @@ from holdfast.companion.detector import Reading
 from holdfast.companion.telling import Circumstances, Contact, Lines, Part, Telling, contact, filled, fitted, numbered, telling
 from holdfast.companion.wording import Frame, Wording, wording
 
-__all__ = ["Circumstances", "Contact", "answer", "beside", "contact", "filled", "guided", "too_long"]
+__all__ = ["Circumstances", "Contact", "answer", "asks", "beside", "contact", "filled", "guided", "too_long"]
 
 LIMITS = {"watch": 110, "elevated": 130, "imminent": 90}  # words
 
@@ -17,6 +17,11 @@ def answer(reading: Reading, about: Circumstances, topic: str = "other") -> str:
     limit = LIMITS[reading.level]
     text = fitted(_lines(told), limit)
     return text if len(text.split()) <= limit else fitted(_lines(telling(reading, about, short=True)), limit)
+
+
+def asks(reading: Reading, about: Circumstances) -> str | None:
+    """Which of our questions `answer` puts, for the episode to remember: a frame's own question is none of them."""
+    return None if reading.level == "none" else telling(reading, about).asks()
 
 
 def too_long(reading: Reading, about: Circumstances) -> str:

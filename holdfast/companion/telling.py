@@ -19,7 +19,8 @@ class Circumstances(Struct, frozen=True):
     """What shapes an answer beside the text.
 
     `turn`: how many answers there were, so that the words change. `first`: the first answer at this level of the episode.
-    `question`: what to ask now. `answered` and `reply`: our question that this text answers, and how (confirms, denies, evades).
+    `question`: what to ask now. `answered` and `reply`: our question that this text answers, and how (confirms, denies, evades);
+    none where the text has a sign of its own.
     `ai_said`: the sentence about the AI was said in this episode. `staff`: what is true about the people of the service, in the language.
     """
 
@@ -97,8 +98,9 @@ class Telling(NamedTuple):
         for deed in DEEDS:
             if self.has(deed):
                 return self.opening(getattr(self.words.flags, deed))
-        if self.about.answered and self.about.reply:
-            return self.opening(getattr(self.words.replies[self.about.answered], self.about.reply))
+        replied = self.words.replies.get(self.about.answered or "")
+        if replied and self.about.reply:
+            return self.opening(getattr(replied, self.about.reply))
         return self.opening(otherwise)
 
     def opening(self, texts: list[str]) -> list[Part]:
@@ -109,16 +111,21 @@ class Telling(NamedTuple):
         first, stop, rest = said[0].text.partition(". ")
         return [Part(first + stop.strip()), *([Part(rest, 1)] if rest else [])]
 
+    def asks(self) -> str | None:
+        """A frame asks nothing that a bare yes could answer for the person's own risk."""
+        if self.frame():
+            return None
+        leaves = self.reading.level == "imminent" and self.about.first
+        return self.about.question or ("safe_now" if leaves else None)
+
     def asked(self) -> list[Part]:
-        """At most one question; a frame asks its own, and none while an act is in progress: the call comes first."""
-        name, imminent = self.about.question, self.reading.level == "imminent"
+        """At most one question; a frame has its own, and none while an act is in progress: the call comes first."""
         if frame := self.frame():
-            return self.say(frame.question) if name or self.about.first else []
-        if name is None and imminent and self.about.first:
-            name = "safe_now"
+            return self.say(frame.question) if self.about.question or self.about.first else []
+        name = self.asks()
         if name == "thoughts" and self.about.reworded:
             name = "thoughts_again"
-        if name == "safe_now" and imminent:
+        if name == "safe_now" and self.reading.level == "imminent":
             name = "leave"
         return self.say(self.words.questions[name]) if name else []
 

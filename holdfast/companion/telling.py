@@ -135,7 +135,7 @@ class Telling(NamedTuple):
         due = not self.about.ai_said if level == "elevated" else level == "imminent" and (self.about.first or not self.about.ai_said)
         if not asked and not due:
             return []
-        return [Part(f"{self.words.not_human} {self.words.not_a_person}" if asked else self.words.not_a_person)]
+        return [Part(self.words.not_human if asked else self.words.not_a_person)]
 
     def staff(self) -> list[Part]:
         return [Part(self.about.staff)] if self.about.staff else []

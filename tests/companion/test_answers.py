@@ -192,10 +192,11 @@ def test_a_veteran_gets_the_veterans_line_first_and_the_general_one_where_there_
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_ai_sentence_comes_once_in_an_episode_and_again_in_the_first_imminent_answer(language):
     sentence = wording(language).not_a_person
+    truth = wording(language).not_human
     assert sentence not in answered(language, "elevated", first=False, ai_said=True)
     assert sentence in answered(language, "imminent", first=True, ai_said=True)
     assert sentence not in answered(language, "imminent", first=False, ai_said=True)
-    assert sentence in answered(language, "imminent", ["asks_if_ai"], first=False, ai_said=True)
+    assert all(truth in answered(language, level, ["asks_if_ai"], first=False, ai_said=True) for level in LIMITS)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -218,7 +219,8 @@ def test_only_checked_numbers_are_ever_named():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_text_holds_anything_from_the_never_list(language):
-    broken = {path: rules for path, text in own_texts(language) if (rules := forbidden(text, language, calm=False))}
+    spoken = [(path, text) for path, text in own_texts(language) if not path.startswith((".offer", ".consent"))]  # those must name the model
+    broken = {path: rules for path, text in spoken if (rules := forbidden(text, language, calm=False))}
     assert not broken
 
 

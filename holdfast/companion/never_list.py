@@ -22,7 +22,9 @@ class Rule(Struct, frozen=True):
     within: int = 8
     anywhere: bool = False
     denied: bool = False
+    far: bool = False
     unless: list[str] = []
+    between: list[str] = []
     last: bool = False
     own: bool = False
     calm: bool = False
@@ -53,7 +55,8 @@ def forbidden(text: str, language: str, *, calm: bool) -> list[str]:
 
 def _broken(tokens: list[Token], language: str, wanted: list[Rule]) -> set[str]:
     sentences: dict[int, list[Hit]] = {}
-    for hit in scope.without_idioms(vocabulary("never").find(tokens, _languages(tokens, language))):
+    figures = [Hit("amount", at, at + 1, token.sentence, token.clause) for at, token in enumerate(tokens) if token.forms[0].isdigit()]
+    for hit in figures + scope.without_idioms(vocabulary("never").find(tokens, _languages(tokens, language))):
         sentences.setdefault(hit.sentence, []).append(hit)
     last = {token.sentence: at for at, token in enumerate(tokens, 1)}
     return {rule.id for at, hits in sentences.items() for rule in wanted if _breaks(rule, hits, last[at])}
@@ -65,7 +68,10 @@ def _breaks(rule: Rule, hits: list[Hit], last: int) -> bool:
         return False
     if rule.anywhere:
         return True
-    return any((not rule.last or chain[-1].end == last) and not (rule.denied and _denied(chain, hits)) for chain in _chains(rule, hits, 0, []))
+    return any(
+        (not rule.last or chain[-1].end == last) and not (rule.denied and _denied(rule, chain, hits)) and not _parted(rule, chain, hits)
+        for chain in _chains(rule, hits, 0, [])
+    )
 
 
 def _chains(rule: Rule, hits: list[Hit], place: int, before: list[Hit]) -> list[list[Hit]]:
@@ -81,16 +87,22 @@ def _chains(rule: Rule, hits: list[Hit], place: int, before: list[Hit]) -> list[
     return found
 
 
-def _denied(chain: list[Hit], hits: list[Hit]) -> bool:
+def _denied(rule: Rule, chain: list[Hit], hits: list[Hit]) -> bool:
     """A negation inside, or right before in the same clause: `you are not a burden`."""
     start, end = chain[0].start, chain[-1].end
+    reach = start if rule.far else 2
     taken = {hit.start for hit in chain}
     return any(
         hit.kind in DENIALS
         and hit.start not in taken
-        and (start < hit.start < end or (start - 2 <= hit.start < start and hit.clause == chain[0].clause))
+        and (start < hit.start < end or (start - reach <= hit.start < start and hit.clause == chain[0].clause))
         for hit in hits
     )
+
+
+def _parted(rule: Rule, chain: list[Hit], hits: list[Hit]) -> bool:
+    """Somebody else comes between: `I know that you called`."""
+    return any(hit.kind in rule.between and chain[0].end <= hit.start < chain[-1].start for hit in hits)
 
 
 def _languages(tokens: list[Token], language: str) -> list[str]:

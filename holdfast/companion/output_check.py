@@ -15,12 +15,14 @@ SENTENCE = 15  # words on average
 QUESTIONS = {"none": 2, "watch": 2, "elevated": 3, "imminent": 2}
 LAST = 3  # answers whose opening must differ
 OPENING = 5  # words that make an opening
-FOREIGN = 5  # words from which on a sentence has a language of its own
+FOREIGN = 7  # words from which on a sentence has a language of its own
 FAMILIAR = 0.12  # share of words that any longer text in a language shares with its commonest words
 MARKUP = re.compile(r"</?[a-z!][^>]*>|\]\(|^#{1,6} |```|\|\s*-{2,}|\*\*|^\s*[*•-] ", re.IGNORECASE | re.MULTILINE)
 SENTENCES = re.compile(r"[.!?…:]+[\"'”»“)]*(?=\s|$)|\n+")
 QUOTED = re.compile(r"[\"“„«][^\"“”„«»]{1,200}[\"”“»]")
 STRANGE = re.compile(r"[\u0590-\u1cff\u2e80-\ud7ff\uf900-\ufaff]")  # scripts of none of the five languages
+ACCENTS = {"en": "éèïêç", "es": "áéíóúñüï", "de": "äöüßéè", "ru": "", "uk": ""}
+ACCENTED = re.compile(r"[ß-öø-ž]")
 
 
 def reasons_against(
@@ -52,7 +54,7 @@ def reasons_against(
     if opening_of(text) in list(openings)[-LAST:]:
         found.append("opening")
     # The crisis check reads every text out as well as every text in. Only ours speak of suicide, and ask.
-    if not ours and read(text, language).level in ("elevated", "imminent"):
+    if not ours and _is_a_sign(text, language):
         found.append("level")
     return found
 
@@ -60,6 +62,12 @@ def reasons_against(
 def opening_of(text: str) -> str:
     """The first words, as two answers are compared by them."""
     return " ".join([fold(word) for word in text.split()[:OPENING]])
+
+
+def _is_a_sign(text: str, language: str) -> bool:
+    """By its rules alone: its weights know how people in distress write, not how they are answered."""
+    reading = read(text, language)
+    return reading.level in ("elevated", "imminent") and not all(rule.startswith("weights") for rule in reading.rule_ids)
 
 
 def _missing(text: str, level: str, purpose: Purpose) -> list[str]:
@@ -79,11 +87,11 @@ def _foreign(text: str, tokens: list[Token], language: str) -> list[str]:
     for token in tokens:
         sentences.setdefault(token.sentence, []).append(token)
     parts = [tokens, *(part for part in sentences.values() if len(part) >= FOREIGN)]
-    foreign = STRANGE.search(text) or any(language_of(part, language) != language for part in parts) or _unfamiliar(tokens, language)
+    foreign = STRANGE.search(text) or any(language_of(part, language) != language for part in parts) or _unfamiliar(text, tokens, language)
     return ["language"] if foreign else []
 
 
-def _unfamiliar(tokens: list[Token], language: str) -> bool:
+def _unfamiliar(text: str, tokens: list[Token], language: str) -> bool:
     """The commonest words of the language are missing, or the text stands in the other script."""
     words = [token.forms[0] for token in tokens if not token.forms[0].isdigit()]
     if not words:
@@ -91,8 +99,10 @@ def _unfamiliar(tokens: list[Token], language: str) -> bool:
     latin = sum(bool(LATIN.search(word)) for word in words)
     if (latin * 2 < len(words)) != (language in ("ru", "uk")):
         return True
+    if len(ACCENTED.findall(text.casefold())) - sum(text.casefold().count(letter) for letter in ACCENTS[language]) > 1:
+        return True
     common = sum(word in spelling().function_words[language] for word in words)
-    return len(words) >= 2 * FOREIGN and common < FAMILIAR * len(words)
+    return language not in ("ru", "uk") and len(words) >= 2 * FOREIGN and common < FAMILIAR * len(words)
 
 
 def _form(text: str, marker: str, level: str, purpose: Purpose, whole: bool) -> Iterator[tuple[str, bool]]:

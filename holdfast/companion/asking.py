@@ -18,6 +18,7 @@ SENTENCE = re.compile(r"[^.!?…;:\n]+[.!?…;:\n]*")
 ASKING = re.compile(r"[?؟]")
 FRAGMENT = 8  # words: "Have you?" asks what the sentence before it says
 SHORT = 5  # words: after a question for a thing, a place or a time, such a reply names one
+NOUN = 2  # words: after such a question they are a name of something, unless they are known as something else
 LEADS, EARLY = 4, 8  # words: a yes or no further back answers nothing, and doubt further back takes no answer back
 DEATH = frozenset("q_death act no_life suicide_word".split())
 FAINT_DEATH = frozenset("die gone self_injury".split())  # a wish or a thought makes them a question of life
@@ -144,8 +145,8 @@ def _said(kinds: list[tuple[str, int]], tokens: list[Token], question: str) -> R
     if question == "means" and "safe_yes" in found:
         return "denies"
     named = bool(found & {"yes", "maybe", "object", "time", "place"}) or (question == "means" and "person" in found)
-    leads = len(tokens) <= SHORT and ("points", 0) in kinds
-    return "confirms" if (named or leads) and first != "half" else "evades"
+    bare = (len(tokens) <= SHORT and ("points", 0) in kinds) or (0 < len(tokens) <= NOUN and not found - {"fillers"})
+    return "confirms" if (named or bare) and first != "half" else "evades"
 
 
 def _about_company(found: set[str], first: str | None) -> Reply:

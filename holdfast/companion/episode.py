@@ -4,7 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.clock import DAY
-from holdfast.companion import asking
+from holdfast.companion import asking, echo
 from holdfast.companion.asking import MEANT_BY, QUESTIONS, Reply
 from holdfast.companion.detector import Reading, highest
 from holdfast.companion.scope import LEVELS
@@ -13,6 +13,7 @@ WATCH, ELEVATED, IMMINENT = 1, 2, 3
 HOLDS = DAY
 TURNS = 10  # of the person without a new sign, until `elevated` falls
 WATCH_TURNS = 2
+EXPLAINED_WITHIN = 2  # turns of the sign; later words explain something else
 CARRIED = frozenset(
     "third_person act_in_progress means_request farewell retraction self_injury voices harm_to_others danger_from_other minor veteran_words".split()
 )
@@ -52,7 +53,7 @@ def follow(before: Episode, reading: Reading, text: str, now: int) -> Episode:
     """The person's turn. `reading` is that of the text on its own; the higher of both counts."""
     held = _fallen(before, now)
     reply = asking.reply_in(text, held.pending) if held.pending else None
-    sign = highest([reading.level, _by_reply(held, reply)])
+    sign = highest([reading.level, _by_reply(held, reply), _by_echo(held, text)])
     after = _signed(held, sign, now) if sign != "none" else replace(held, turns_without_sign=held.turns_without_sign + 1)
     after = _taken_back(after, reading, text, reply, now)
     return replace(
@@ -120,6 +121,11 @@ def _by_reply(held: Episode, reply: Reply | None) -> str:
     return RAISES[question][reply]
 
 
+def _by_echo(held: Episode, text: str) -> str:
+    """Only while a sign stands, and not for what explains it away."""
+    return "imminent" if held.level == "elevated" and not asking.is_explanation(text) and echo.weighs_more(text) else "none"
+
+
 def _signed(held: Episode, sign: str, now: int) -> Episode:
     level = highest([held.level, sign])
     again = LEVELS.index(sign) >= LEVELS.index(held.level)
@@ -139,7 +145,7 @@ def _taken_back(after: Episode, reading: Reading, text: str, reply: Reply | None
     if not explains and not asking.is_retraction(text):
         return after
     marked = replace(after, flags=after.flags | {"retraction"})
-    if not explains or after.explained:
+    if not explains or after.explained or after.turns_without_sign > EXPLAINED_WITHIN:
         return marked
     return replace(marked, level=_one_lower(after.level), since=now, explained=True)
 

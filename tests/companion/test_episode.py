@@ -170,3 +170,17 @@ def test_after_a_quiet_day_an_episode_is_over():
 def test_a_harmless_talk_stays_harmless(turns):
     talk = [Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(turns)]
     assert follow_talk(talk).level == "none"
+
+
+@pytest.mark.parametrize(
+    "text", ["I wrote my goodbye letters", "Я написал прощальные письма", "The pills are in my hand", "Die Tabletten liegen vor mir"]
+)
+def test_weak_words_weigh_more_after_a_sign(text):
+    assert said(at("elevated"), text).level == "imminent"
+
+
+@pytest.mark.parametrize(
+    "text", ["I will be asleep soon", "I am calm now", "I took my tablets for the blood pressure", "the cat sleeps", "Ich fahre heute mit dem Auto"]
+)
+def test_everyday_words_weigh_no_more_after_a_sign(text):
+    assert said(at("elevated"), text).level == "elevated"

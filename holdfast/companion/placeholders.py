@@ -61,8 +61,8 @@ INTRODUCED = re.compile(
     rf"ich hei(?:ß|ss)e|mein name ist)\s+)(?P<name>{_WORD}(?:\s+(?-i:[A-ZА-ЯІЇЄҐÁÉÍÓÚÑÄÖÜ])[\w'’-]+)?)"
 )
 LIVED_IN = re.compile(
-    r"(?P<before>(?i:i live (?:in|at|near)|i am from|i'm from|живу (?:в|во|у|на|біля|возле)|мешкаю (?:в|у)|я (?:из|з|із)|vivo en|soy de|"
-    r"ich wohne in|ich lebe in|ich komme aus)\s+)(?P<name>[A-ZА-ЯІЇЄҐÁÉÍÓÚÑÄÖÜ][\w'’-]+(?:,?\s+[A-ZА-ЯІЇЄҐÁÉÍÓÚÑÄÖÜ][\w'’-]+){0,2})"
+    r"(?P<before>\b(?i:live (?:in|at|near)|i am from|i'm from|живу (?:в|во|у|на|біля|возле)|мешкаю (?:в|у)|я (?:из|з|із)|vivo en|soy de|"
+    r"wohne in|lebe in|komme aus)\s+)(?P<name>[A-ZА-ЯІЇЄҐÁÉÍÓÚÑÄÖÜ][\w'’-]+(?:,?\s+[A-ZА-ЯІЇЄҐÁÉÍÓÚÑÄÖÜ][\w'’-]+){0,2})"
 )
 SHAPES = (
     (LINK, "[link]"),

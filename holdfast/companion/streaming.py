@@ -60,5 +60,5 @@ async def released(pieces: AsyncIterator[str], against: Callable[[str, bool], li
         yield Replace(replaced := safe())
         yield Done(replaced, False, tuple(wrong))
         return
-    yield Sentence(text[shown:])
+    yield Sentence(text[shown:].rstrip())
     yield Done(text.strip(), True)

@@ -1,7 +1,8 @@
-"""A small OpenAI-compatible service over real HTTP, whose faults a test chooses."""
+"""A small OpenAI-compatible service over real HTTP, whose faults a test chooses. It streams when it is asked to."""
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 GOOD = "That sounds like a long day. Press both feet on the floor and breathe out slowly. What do you notice first?"
@@ -21,12 +22,17 @@ def completion(content: Any, finish: str = "stop", **more: Any) -> dict[str, Any
     return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
 
 
+def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).encode() + b"\n\n"
+
+
 class Service:
-    """`fault` names what the next answers are; `requests` holds every body that arrived."""
+    """`fault` names what the next answers are, `script` their texts one after the other; `requests` holds every body that arrived."""
 
     def __init__(self) -> None:
         self.fault = "none"
         self.text = GOOD
+        self.script: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.address = ""
         self.redirected = 0
@@ -34,19 +40,37 @@ class Service:
 
     async def answer(self, request: Request) -> Response:
         self.requests.append(await request.json())
+        if self.script:
+            self.text = self.script.pop(0)
         faults = {"null": None, "empty": "", "long": "word " * 400}
         if self.fault in faults:
-            return JSONResponse(completion(faults[self.fault]))
+            return self.said(faults[self.fault])
         if self.fault.isdigit():
             return JSONResponse({"error": {"message": "the provider's own words"}}, int(self.fault))
         return await getattr(self, self.fault)(request)
 
+    def said(self, content: Any, finish: str = "stop", **more: Any) -> Response:
+        if not self.requests[-1].get("stream"):
+            return JSONResponse(completion(content, finish, **more))
+        words = [{"content": word + " "} for word in (content or "").split(" ")]
+        return StreamingResponse(iter([*map(event, [*words, more]), event({}, finish), b"data: [DONE]\n\n"]), media_type="text/event-stream")
+
     async def none(self, _: Request) -> Response:
-        return JSONResponse(completion(self.text))
+        return self.said(self.text)
 
     async def late(self, _: Request) -> Response:
         await asyncio.sleep(self.slow)
-        return JSONResponse(completion(self.text))
+        return self.said(self.text)
+
+    async def drip(self, _: Request) -> Response:
+        """A byte now and then: each comes in time, the whole never."""
+
+        async def drops() -> AsyncIterator[bytes]:
+            for letter in json.dumps(completion(self.text)):
+                yield letter.encode()
+                await asyncio.sleep(self.slow / 100)
+
+        return StreamingResponse(drops(), media_type="application/json")
 
     async def html(self, _: Request) -> Response:
         return HTMLResponse("<html><body>Welcome</body></html>")
@@ -59,13 +83,13 @@ class Service:
         return JSONResponse(completion(self.text))
 
     async def megabyte(self, _: Request) -> Response:
-        return JSONResponse(completion("a" * 1_000_000))
+        return self.said("a" * 1_000_000)
 
     async def refusal(self, _: Request) -> Response:
-        return JSONResponse(completion(None, refusal="no"))
+        return self.said(None, refusal="no")
 
     async def filtered(self, _: Request) -> Response:
-        return JSONResponse(completion("I", "content_filter"))
+        return self.said("I", "content_filter")
 
     async def reset(self, _: Request) -> Response:
         async def broken(scope: Any, receive: Any, send: Any) -> None:

@@ -18,6 +18,7 @@ SENTENCE = re.compile(r"[^.!?…;:\n]+[.!?…;:\n]*")
 ASKING = re.compile(r"[?؟]")
 FRAGMENT = 8  # words: "Have you?" asks what the sentence before it says
 SHORT = 5  # words: after a question for a thing, a place or a time, such a reply names one
+STEM = 5  # letters
 NOUN = 2  # words: after such a question they are a name of something, unless they are known as something else
 LEADS, EARLY = 4, 8  # words: a yes or no further back answers nothing, and doubt further back takes no answer back
 DEATH = frozenset("q_death act no_life suicide_word".split())
@@ -43,13 +44,22 @@ def question_in(text: str, level: str) -> str | None:
     return serious[-1] if serious else None
 
 
-def reply_in(text: str, question: str) -> Reply:
+def wording_of(text: str) -> frozenset[str]:
+    """The beginnings of the longer words of what is asked: a reply that repeats one says yes, as people do in every one of these languages."""
+    asked = [piece for piece in SENTENCE.findall(text) if ASKING.search(piece)]
+    return frozenset(token.forms[0][:STEM] for piece in asked for token in tokens_of(piece) if len(token.forms[0]) >= STEM)
+
+
+def reply_in(text: str, question: str, wording: frozenset[str] = frozenset()) -> Reply:
     """What a reply says to the question alone. Of a wish to die in it only the detector knows.
 
+    `wording`: of the question, when it was put in words that are not ours.
     `safe_now` and the backward forms are read as they are asked: `confirms` is the yes that makes the level no higher.
     """
     tokens = tokens_of(_signs_to_words(text))
     kinds = _kinds_of_reply(tokens)
+    if len(tokens) <= SHORT and _echoes(tokens, wording) and not {"no", "half", "dodge", "not_yet", "neg"} & {kind for kind, _ in kinds}:
+        kinds.insert(0, ("yes", 0))
     said = _said(kinds, tokens, MEANT_BY.get(question, question))
     if question in ("wants_to_live", "alone"):
         said = _turned(said, kinds)
@@ -165,6 +175,10 @@ def _after_contrast(kinds: list[tuple[str, int]]) -> bool:
     """A no that goes on to name a thing in another clause: "no, but there is the rope"."""
     turn = next((at for kind, at in kinds if kind == "turns"), None)
     return turn is not None and any(at > turn and kind in ("object", "time", "place", "yes") for kind, at in kinds)
+
+
+def _echoes(tokens: list[Token], wording: frozenset[str]) -> bool:
+    return any(token.forms[0][:STEM] in wording for token in tokens)
 
 
 def _turned(said: Reply, kinds: list[tuple[str, int]]) -> Reply:

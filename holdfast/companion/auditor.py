@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct, structs
 
-from holdfast.companion.asking import is_worried, question_in
+from holdfast.companion.asking import is_worried, question_in, wording_of
 from holdfast.companion.detector import Reading, read
 from holdfast.companion.episode import Episode, follow, with_question
 
@@ -84,7 +84,7 @@ def _asked(episode: Episode, text: str) -> Episode:
     if episode.level == "none" and is_worried(text):
         episode = structs.replace(episode, level="watch")
     question = question_in(text, episode.level)
-    return with_question(episode, question) if question or "?" in text else episode
+    return with_question(episode, question, wording_of(text)) if question or "?" in text else episode
 
 
 def _shown(reading: Reading) -> Found:

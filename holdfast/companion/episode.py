@@ -40,6 +40,7 @@ class Episode(Struct, frozen=True):
     signed_at: int = 0  # last turn with a sign
     turns_without_sign: int = 0
     pending: str | None = None  # out of QUESTIONS, or in another assistant's words a backward form of it
+    wording: frozenset[str] = frozenset()  # of the pending question: beginnings of its words
     asked: tuple[str, ...] = ()
     reworded: bool = False
     safe: bool = False  # the safety question was answered with yes, and no sign came after it
@@ -52,7 +53,7 @@ class Episode(Struct, frozen=True):
 def follow(before: Episode, reading: Reading, text: str, now: int) -> Episode:
     """The person's turn. `reading` is that of the text on its own; the higher of both counts."""
     held = _fallen(before, now)
-    reply = asking.reply_in(text, held.pending) if held.pending else None
+    reply = asking.reply_in(text, held.pending, held.wording) if held.pending else None
     sign = highest([reading.level, _by_reply(held, reply), _by_echo(held, text)])
     after = _signed(held, sign, now) if sign != "none" else replace(held, turns_without_sign=held.turns_without_sign + 1)
     after = _taken_back(after, reading, text, reply, now)
@@ -75,14 +76,14 @@ def next_question(episode: Episode) -> str | None:
     return next((question for question in OF_EACH_LEVEL.get(episode.level, ()) if question not in episode.asked), None)
 
 
-def with_question(episode: Episode, question: str | None) -> Episode:
-    """After each answer: it asked this, or nothing."""
+def with_question(episode: Episode, question: str | None, wording: frozenset[str] = frozenset()) -> Episode:
+    """After each answer: it asked this, or nothing. `wording`: asking.wording_of the answer."""
     if question is None:
         return replace(episode, pending=None, check_in=False)
     name = MEANT_BY.get(question, question)
     again = name == "thoughts" and name in episode.asked
     asked = episode.asked if name in episode.asked else (*episode.asked, name)
-    return replace(episode, pending=question, asked=asked, reworded=episode.reworded or again, check_in=False)
+    return replace(episode, pending=question, wording=wording, asked=asked, reworded=episode.reworded or again, check_in=False)
 
 
 def closed(episode: Episode, now: int) -> Episode:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.companion.asking import question_in, reply_in
+from holdfast.companion.asking import question_in, reply_in, wording_of
 
 ASKED = [
     ("Has it got so bad that you think about ending your life?", "none", "thoughts"),
@@ -111,3 +111,17 @@ def test_a_bare_reply_is_understood_in_every_language(said, question, text):
 @pytest.mark.parametrize(("text", "said"), [("yes", "denies"), ("no", "confirms"), ("not really", "confirms"), ("ні", "confirms"), ("🙃", "evades")])
 def test_a_question_asked_the_other_way_round_turns_the_reply(text, said):
     assert reply_in(text, "wants_to_live") == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "yes"),
+    [
+        ("Продумано ли, как?", "продумано", True),
+        ("Чи навідують думки?", "навідують", True),
+        ("¿Te aparece la idea?", "aparece", True),
+        ("Продумано ли, как?", "не продумано", False),
+        ("Продумано ли, как?", "смотря что продумано", False),
+    ],
+)
+def test_a_reply_that_repeats_the_question_says_yes(asked, text, yes):
+    assert (reply_in(text, "thoughts", wording_of(asked)) == "confirms") == yes

@@ -19,6 +19,8 @@ ASKING = re.compile(r"[?؟]")
 FRAGMENT = 8  # words: "Have you?" asks what the sentence before it says
 SHORT = 5  # words: after a question for a thing, a place or a time, such a reply names one
 STEM = 5  # letters
+ECHOED = ("thoughts", "plan", "means")  # where repeating the question is the more serious reply
+UNSURE = frozenset("no half dodge not_yet neg".split())
 NOUN = 2  # words: after such a question they are a name of something, unless they are known as something else
 LEADS, EARLY = 4, 8  # words: a yes or no further back answers nothing, and doubt further back takes no answer back
 DEATH = frozenset("q_death act no_life suicide_word".split())
@@ -58,7 +60,7 @@ def reply_in(text: str, question: str, wording: frozenset[str] = frozenset()) ->
     """
     tokens = tokens_of(_signs_to_words(text))
     kinds = _kinds_of_reply(tokens)
-    if len(tokens) <= SHORT and _echoes(tokens, wording) and not {"no", "half", "dodge", "not_yet", "neg"} & {kind for kind, _ in kinds}:
+    if question in ECHOED and len(tokens) <= SHORT and _echoes(tokens, wording) and not UNSURE & {kind for kind, _ in kinds}:
         kinds.insert(0, ("yes", 0))
     said = _said(kinds, tokens, MEANT_BY.get(question, question))
     if question in ("wants_to_live", "alone"):

@@ -11,6 +11,33 @@ DATA = Path(__file__).parent.parent / "data" / "exercises.toml"
 PROVEN = 3  # rated uses before anything is said about them; product.md section 9
 LAST = 5
 
+# The feeling of each topic of the guide.
+FEELINGS = {
+    "panic": "panic",
+    "breathing": "panic",
+    "flashback": "flashback",
+    "grounding": "flashback",
+    "numb": "flashback",
+    "unreal": "flashback",
+    "anniversary": "flashback",
+    "nightmare": "sleep",
+    "sleep": "sleep",
+    "anger": "anger",
+    "drinking": "anger",
+    "conflict": "anger",
+    "pain": "tense",
+    "tense": "tense",
+    "crowd": "crowd",
+    "trigger": "crowd",
+    "lonely": "low",
+    "low": "low",
+    "sad": "low",
+    "sadness": "low",
+    "guilt": "low",
+    "shame": "low",
+}
+UNFIT = {"sleep": "after_nightmare"}  # somebody who lies awake has not always dreamt
+
 Kind = Literal["breathing", "grounding", "body", "sleep", "urge", "thoughts", "people", "action"]
 
 
@@ -122,6 +149,16 @@ def for_feeling(feeling: str, uses: dict[str, Tally], worse: dict[str, int]) -> 
     """What helped this person comes first; what a person found worse comes last."""
     ids = next(one.exercises for one in catalogue().feeling if one.id == feeling)
     return by_what_helped([exercises()[id] for id in ids], uses, worse)
+
+
+def for_topic(topic: str, uses: dict[str, Tally], worse: dict[str, int]) -> list[Exercise]:
+    """Empty for a topic that no exercise belongs to."""
+    found = for_feeling(FEELINGS[topic], uses, worse) if topic in FEELINGS else []
+    return [one for one in found if one.id != UNFIT.get(topic)]
+
+
+def feelings_of(exercise: str) -> tuple[str, ...]:
+    return tuple(one.id for one in catalogue().feeling if exercise in one.exercises)
 
 
 def by_what_helped(found: list[Exercise], uses: dict[str, Tally], worse: dict[str, int]) -> list[Exercise]:

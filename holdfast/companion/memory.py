@@ -10,6 +10,7 @@ from holdfast import audit
 from holdfast.clock import DAY
 from holdfast.companion.episode import Episode
 from holdfast.companion.prompt import TURNS, Turn
+from holdfast.companion.walking import Tools
 from holdfast.db import Tx
 from holdfast.log import log
 from holdfast.vault import Key, Place, Vault, Wrapped
@@ -78,12 +79,6 @@ KEEP_FOR = """
     on conflict (user_id) do update set kept_days = excluded.kept_days"""
 
 FORGET_LATER = "update companion_turn set forget_at = created_at + cast(:day as bigint) * :kept_days where user_id = :user_id"
-
-
-class Tools(Struct, frozen=True):
-    walk: None = None
-    uses: dict[str, int] = {}
-    worse: dict[str, int] = {}
 
 
 class State(Struct, frozen=True):

@@ -12,7 +12,9 @@ from msgspec import structs
 from holdfast import log, vault
 from holdfast.clock import DAY, SECOND
 from holdfast.companion import jobs, memory
+from holdfast.companion.episode import Episode
 from holdfast.companion.memory import State
+from holdfast.companion.walking import Tools, Walk
 
 CANARY = "canary7 marmalade"
 DAYS = DAY / SECOND
@@ -60,7 +62,7 @@ def vault_of(server):
 
 
 def in_danger(now):
-    return State(episode=structs.replace(State().episode, level="imminent", since=now, seen_at=now), openings=("a",), answers=3)
+    return State(episode=Episode(level="imminent", since=now, seen_at=now), openings=("a",), answers=3)
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ async def test_a_state_of_another_shape_is_fresh(server):
 
 
 def test_the_state_is_the_same_after_it_was_kept():
-    state = memory.noted(in_danger(5), "watch", 9)
+    state = structs.replace(memory.noted(in_danger(5), "watch", 9), tools=Tools(Walk("rid", step=2, before=7), worse={"rid": 1}))
     assert msgspec.json.decode(msgspec.json.encode(state), type=State) == state
 
 

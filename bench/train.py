@@ -22,6 +22,7 @@ from holdfast.companion.detector import IMMINENT_TOO, LEVELS, analysed  # noqa: 
 from holdfast.companion.weighing import BUCKETS, features  # noqa: E402
 from holdfast.companion.words import DATA  # noqa: E402
 
+AUTHOR = "x"  # wrote the rules out of these messages: how well those fit them teaches nothing
 SAMPLES = 4  # messages out of one line that holds alternatives
 STRENGTH = 8.0  # the inverse of the regularisation
 HARMLESS = {"watch": 0.22, "elevated": 0.07}  # share of the harmless that nobody learnt from and that are raised to the level
@@ -42,6 +43,8 @@ def examples(found: Iterable[Message]) -> list[Example]:
 def _example(message: Message) -> Example:
     seen = analysed(message.text)
     pieces = seen.pieces()
+    if message.writer == AUTHOR:
+        pieces = [piece._replace(rules=[]) for piece in pieces]
     by_rules = max([LEVELS.index(level) for match, level in seen.judged if match.frame.strong], default=0)
     may = [bool(IMMINENT_TOO & {hit.kind for hit in piece.hits}) for piece in pieces]
     return Example(message, [_values(features(piece, seen.languages)) for piece in pieces], may, by_rules)

@@ -37,6 +37,7 @@ class Token(NamedTuple):
 
 class Spelling(NamedTuple):
     expansions: dict[str, str]
+    elsewhere: dict[str, frozenset[str]]  # languages in which such a short form is a word of its own: the English `im` in German
     emoji: dict[str, str]
     leet: dict[int, str]
     lookalikes: dict[int, str]
@@ -86,8 +87,13 @@ def spelling() -> Spelling:
             near[shorter] = (*near.get(shorter, ()), word)
     functions = {language: frozenset(words_of(data["function_words"])) for language, data in speech.items()}
     protected = frozenset(word for data in speech.values() for word in words_of(data["protected"]))
+    expansions = {fold(short): long for data in speech.values() for short, long in data["spelling"].items()}
+    own = {fold(short): language for language, data in speech.items() for short in data["spelling"]}
     return Spelling(
-        expansions={fold(short): long for data in speech.values() for short, long in data["spelling"].items()},
+        expansions=expansions,
+        elsewhere={
+            short: frozenset(language for language, words in functions.items() if short in words and language != own[short]) for short in expansions
+        },
         emoji=signs["emoji"],
         leet=str.maketrans(signs["leet"]),
         lookalikes=str.maketrans(signs["lookalikes"]),
@@ -141,26 +147,37 @@ def one_letter_less(word: str) -> set[str]:
 
 def _pieces(text: str) -> Iterator[tuple[str, int, int]]:
     sentence = clause = 0
+    spoken = _guessed(text)
     for piece in PIECES.finditer(text):
         if piece["stop"]:
             sentence, clause = sentence + 1, clause + 1
         elif piece["pause"]:
             clause += 1
         else:
-            for word in _expanded(piece["word"][:WORD_LIMIT]):
+            for word in _expanded(piece["word"][:WORD_LIMIT], spoken):
                 if word in spelling().contrast:
                     sentence, clause = sentence + 1, clause + 1
                 yield word, sentence, clause
 
 
+def _guessed(text: str) -> str:
+    """The language before anything is spelled out, when one clearly has the most short words."""
+    known = spelling()
+    words = {fold(word) for word in text.split()}
+    if not any(known.elsewhere.get(word) for word in words):
+        return ""
+    votes = sorted((len(words & short), language) for language, short in known.function_words.items())
+    return votes[-1][1] if votes[-1][0] > votes[-2][0] else ""
+
+
 @lru_cache(maxsize=20_000)
-def _expanded(written: str) -> tuple[str, ...]:
+def _expanded(written: str, spoken: str) -> tuple[str, ...]:
     written = re.sub("[’ʼ`]", "'", written)
     if CYRILLIC.search(written.casefold()) and LATIN.search(written.casefold()):
         written = _one_script(written)
     word = fold(written, "*@$")
     word = word if re.search(r"[^\W\d][*@$]+[^\W\d]|[@$]", word) else word.replace("*", "")
-    plain = spelling().expansions.get(word)
+    plain = None if spoken in spelling().elsewhere.get(word, ()) else spelling().expansions.get(word)
     if plain is None and "'" in written:
         stem, _, ending = written.rpartition("'")
         plain = {"m": "{} am", "ll": "{} will", "ve": "{} have", "re": "{} are", "d": "{} would", "s": "{} is"}.get(fold(ending))

@@ -68,7 +68,7 @@ def matches(hits: list[Hit], level: str) -> list[Match]:
     for hit in hits:
         sentences.setdefault(hit.sentence, []).append(hit)
     kinds = {at: {hit.kind for hit in here} for at, here in sentences.items()}
-    masks = {at: sum(map(bit, here)) for at, here in kinds.items()}
+    masks = {at: sum([BITS.get(kind) or bit(kind) for kind in here]) for at, here in kinds.items()}
     found = []
     for at, here in sentences.items():
         following = sentences.get(at + 1, [])

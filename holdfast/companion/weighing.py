@@ -1,7 +1,8 @@
 """The linear model beside the rules: pieces of words, words side by side, classes, concepts and rules, weighed by what the messages taught."""
 
 import json
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from math import sqrt
@@ -14,6 +15,9 @@ from holdfast.companion.words import DATA, Hit
 
 BUCKETS = 1 << 18
 MASK = BUCKETS - 1
+SHIFT = 24  # bits: the sum of one question's bytes over 65,000 buckets
+SUM = (1 << SHIFT) - 1
+ZERO = 128  # the byte of a weight of nothing
 WINDOW = 48  # words that are weighed together; a longer text is weighed piece by piece, and the heaviest piece counts
 NEAR = 3  # words between two concepts whose order says something
 STEM = 5  # letters of a word that are looked at beside its neighbours
@@ -30,10 +34,12 @@ class Piece(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """One byte per bucket and question, and from which score on a text is `watch`, `elevated`, `imminent`."""
+    """Both questions' bytes of a bucket in one number, `risk << SHIFT | imminent`, so that one sum answers both.
 
-    risk: bytes
-    imminent: bytes
+    `watch`, `elevated`, `act`: from which score on a text is so; `act` is the one of `imminent`.
+    """
+
+    table: Sequence[int]
     scale: tuple[float, float]
     bias: tuple[float, float]
     watch: float
@@ -46,19 +52,29 @@ def weights() -> Weights:
     """Made by `make companion-train` from the development messages; the first line of the file says out of what."""
     head, _, body = (DATA / "weights.bin").read_bytes().partition(b"\n")
     about = json.loads(head)
-    return Weights(body[:BUCKETS], body[BUCKETS:], about["scale"], about["bias"], about["watch"], about["elevated"], about["act"])
+    table = array("I", [risk << SHIFT | imminent for risk, imminent in zip(body[:BUCKETS], body[BUCKETS:], strict=True)])
+    return Weights(table, about["scale"], about["bias"], about["watch"], about["elevated"], about["act"])
 
 
 def scores(piece: Piece, languages: list[str]) -> tuple[float, float]:
     """How much speaks for a risk, and for an imminent one."""
-    known, groups = weights(), list(features(piece, languages))
+    known = weights()
+    weigh = known.table.__getitem__
+    heavy = [_letters_weighed(word) for word in {token.forms[0] for token in piece.tokens}]
+    sums = [(sum([total for total, _ in heavy]), sum([count for _, count in heavy]))]
+    sums += [(sum(map(weigh, found)), len(found)) for found in others(piece, languages)]
     risk, imminent = known.bias
-    for found in groups:
-        if found:
-            share = sqrt(len(found))
-            risk += known.scale[0] * (sum([known.risk[at] for at in found]) - 128 * len(found)) / share
-            imminent += known.scale[1] * (sum([known.imminent[at] for at in found]) - 128 * len(found)) / share
+    for total, count in sums:
+        if count:
+            risk += known.scale[0] * ((total >> SHIFT) - ZERO * count) / sqrt(count)
+            imminent += known.scale[1] * ((total & SUM) - ZERO * count) / sqrt(count)
     return risk, imminent
+
+
+@lru_cache(maxsize=20_000)
+def _letters_weighed(word: str) -> tuple[int, int]:
+    found = letters_of(word)
+    return sum(map(weights().table.__getitem__, found)), len(found)
 
 
 def pieces_of(tokens: list[Token], hits: list[Hit], rules: Iterable[tuple[int, str]]) -> list[Piece]:
@@ -80,8 +96,13 @@ def pieces_of(tokens: list[Token], hits: list[Hit], rules: Iterable[tuple[int, s
 
 def features(piece: Piece, languages: list[str]) -> Iterator[list[int]]:
     """Groups of buckets. Within a group each bucket weighs the less, the more there are."""
+    yield [at for word in {token.forms[0] for token in piece.tokens} for at in letters_of(word)]
+    yield from others(piece, languages)
+
+
+def others(piece: Piece, languages: list[str]) -> Iterator[list[int]]:
+    """All groups but the letters, which are summed word by word."""
     words = [token.forms[0] for token in piece.tokens]
-    yield [at for word in dict.fromkeys(words) for at in letters_of(word)]
     yield _neighbours([stem_of(word) for word in words])
     yield _pairs(sorted({_class_of(hit.kind) for hit in piece.hits if not hit.kind.startswith(NOT_WEIGHED)}))
     yield from _concepts(piece.tokens, languages)

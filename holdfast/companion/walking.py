@@ -113,6 +113,15 @@ def asks_person(text: str, tools: Tools) -> bool:
     return bool(tools.walk and _wants_person(commands.heard(text), tools.walk))
 
 
+def instead_of(exercise: str, tools: Tools, done: tuple[str, ...] = ()) -> str:
+    """The next one for the same feeling, then any; none of those that were walked through in one go with it."""
+    feelings = exercises.feelings_of(exercise) or ("panic",)
+    found = [one for feeling in feelings for one in exercises.for_feeling(feeling, tools.uses, tools.worse)]
+    found += exercises.by_what_helped(list(catalogued().values()), tools.uses, tools.worse)
+    found.sort(key=lambda one: tools.worse.get(one.id, 0))
+    return next((one.id for one in found if one.id not in (exercise, *done)), found[0].id)
+
+
 def reported(tools: Tools, tool: str, now: int, words: str | None = None) -> Tools:
     """One more report that this exercise made it worse: it moves down for this person."""
     told = (*tools.told, Told(tool, words, now))[-TOLD:] if words else tools.told
@@ -245,12 +254,7 @@ class Path:
         return " ".join([*parts, self.script.care, *([self.script.eyes] if self.walk.phase == "rate_before" else [])])
 
     def other(self) -> str:
-        """The next exercise for the same feeling, then any; not one that was walked through in one go with this."""
-        feelings = exercises.feelings_of(self.walk.exercise) or ("panic",)
-        found = [one for feeling in feelings for one in exercises.for_feeling(feeling, self.tools.uses, self.tools.worse)]
-        found += exercises.by_what_helped(list(catalogued().values()), self.tools.uses, self.tools.worse)
-        fresh = [one.id for one in found if one.id not in (self.walk.exercise, *self.walk.done)]
-        return next(iter(fresh), "long_out_breath")
+        return instead_of(self.walk.exercise, self.tools, self.walk.done)
 
     def named(self, exercise: str) -> str:
         return catalogued()[exercise].script(self.language).name

@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
+from typing import Any
 
 from msgspec import Struct, convert
 
@@ -32,14 +33,30 @@ class Rule(Struct, frozen=True):
 
 @cache
 def rules() -> list[Rule]:
-    return convert(tomllib.loads((DATA / "never.toml").read_text("utf-8"))["never"], list[Rule])
+    return convert(_data()["never"], list[Rule])
 
 
 @cache
-def accented() -> re.Pattern[str]:
-    """Spanish acts that without their accent would be a request: `llamé`, I have called; `llame`, please call."""
-    words = tomllib.loads((DATA / "never.toml").read_text("utf-8"))["accents"]["acted"]
-    return re.compile(rf"\b(?:{'|'.join(words.split())})\b", re.IGNORECASE)
+def accented() -> tuple[re.Pattern[str], frozenset[str]]:
+    """Spanish acts that without their accent would be a request: `llamé`, I have called; `llame`, please call. And the words that end alike."""
+    accents = _data()["accents"]
+    return re.compile(rf"\b(?:{'|'.join(accents['acted'].split())})\b", re.IGNORECASE), frozenset(accents["not"].split())
+
+
+@cache
+def endings() -> list[tuple[str, str, re.Pattern[str], frozenset[str]]]:
+    """Kind, language, the form, and the innocent words of that form."""
+    known = _data()["endings"]
+    return [
+        (kind, language, re.compile(form), frozenset(known["innocent"][language].split()))
+        for kind in ("past", "perfect")
+        for language, form in known[kind].items()
+    ]
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads((DATA / "never.toml").read_text("utf-8"))
 
 
 def forbidden(text: str, language: str, *, calm: bool) -> list[str]:
@@ -48,18 +65,26 @@ def forbidden(text: str, language: str, *, calm: bool) -> list[str]:
     # A sentence that the person may send to somebody speaks for the person, not for us.
     own_words = QUOTED.sub(" ", text)
     found |= _broken(tokens_of(own_words), language, [rule for rule in rules() if rule.own])
-    if accented().search(own_words):
+    acts, innocent = accented()
+    if any(act[0].casefold() not in innocent for act in acts.finditer(own_words)):
         found.add("claim-acted")
     return [rule.id for rule in rules() if rule.id in found]
 
 
 def _broken(tokens: list[Token], language: str, wanted: list[Rule]) -> set[str]:
     sentences: dict[int, list[Hit]] = {}
-    figures = [Hit("amount", at, at + 1, token.sentence, token.clause) for at, token in enumerate(tokens) if token.forms[0].isdigit()]
-    for hit in figures + scope.without_idioms(vocabulary("never").find(tokens, _languages(tokens, language))):
+    shaped = [Hit(kind, at, at + 1, token.sentence, token.clause) for at, token in enumerate(tokens) for kind in _shapes_of(token.forms[0], language)]
+    for hit in shaped + scope.without_idioms(vocabulary("never").find(tokens, _languages(tokens, language))):
         sentences.setdefault(hit.sentence, []).append(hit)
     last = {token.sentence: at for at, token in enumerate(tokens, 1)}
     return {rule.id for at, hits in sentences.items() for rule in wanted if _breaks(rule, hits, last[at])}
+
+
+@lru_cache(maxsize=20_000)
+def _shapes_of(word: str, language: str) -> tuple[str, ...]:
+    """What a word is by its form alone: a figure, or something that a first person says of what it has done."""
+    found = ["amount"] if word.isdigit() else []
+    return (*found, *(kind for kind, spoken, form, innocent in endings() if spoken == language and word not in innocent and form.fullmatch(word)))
 
 
 def _breaks(rule: Rule, hits: list[Hit], last: int) -> bool:

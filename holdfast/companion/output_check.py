@@ -22,6 +22,7 @@ SENTENCES = re.compile(r"[.!?…:]+[\"'”»“)]*(?=\s|$)|\n+")
 QUOTED = re.compile(r"[\"“„«][^\"“”„«»]{1,200}[\"”“»]")
 STRANGE = re.compile(r"[\u0590-\u1cff\u2e80-\ud7ff\uf900-\ufaff]")  # scripts of none of the five languages
 ACCENTS = {"en": "éèïêç", "es": "áéíóúñüï", "de": "äöüßéè", "ru": "", "uk": ""}
+OWN_LETTERS = {"ru": set("ыэъё"), "uk": set("іїєґ")}
 ACCENTED = re.compile(r"[ß-öø-ž]")
 
 
@@ -87,8 +88,15 @@ def _foreign(text: str, tokens: list[Token], language: str) -> list[str]:
     for token in tokens:
         sentences.setdefault(token.sentence, []).append(token)
     parts = [tokens, *(part for part in sentences.values() if len(part) >= FOREIGN)]
-    foreign = STRANGE.search(text) or any(language_of(part, language) != language for part in parts) or _unfamiliar(text, tokens, language)
-    return ["language"] if foreign else []
+    other = _other_cyrillic(text, tokens, language) if language in OWN_LETTERS else any(language_of(part, language) != language for part in parts)
+    return ["language"] if other or STRANGE.search(text) or _unfamiliar(text, tokens, language) else []
+
+
+def _other_cyrillic(text: str, tokens: list[Token], language: str) -> bool:
+    """Russian and Ukrainian share many words and differ in letters."""
+    letters = set(text.casefold())
+    other = next(name for name in OWN_LETTERS if name != language)
+    return bool(letters & OWN_LETTERS[other]) or (not letters & OWN_LETTERS[language] and language_of(tokens, language) == other)
 
 
 def _unfamiliar(text: str, tokens: list[Token], language: str) -> bool:

@@ -112,7 +112,8 @@ async def test_imminent_makes_no_call_and_is_never_sent_later_as_history(with_mo
     await with_model.say(IMMINENT)
     assert service.requests == []
     await with_model.say(CALM)
-    assert "gun" not in str(service.requests)
+    sent = [turn["content"] for asked in service.requests for turn in asked["messages"][1:]]
+    assert not any("gun" in text for text in sent), sent
 
 
 @pytest.mark.parametrize("text", ["I want to die", "Nothing will ever get better"])

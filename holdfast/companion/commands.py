@@ -1,6 +1,7 @@
 """What a message means to an exercise: a word that steers it, a rating, the name of another one, or none of these."""
 
 import re
+from operator import attrgetter
 from typing import NamedTuple
 
 from holdfast.companion import scope
@@ -37,7 +38,8 @@ def heard(text: str) -> Heard:
     if "not_worse" in known:
         kinds -= {"worse"}
     topics = {hit.kind for hit in vocabulary("topics").find(tokens, _languages(tokens)) if hit.kind.startswith("topic_")}
-    return Heard(frozenset(kinds), len(tokens), _number(tokens, hits), bool(ASKING.search(text)), frozenset(topics))
+    number = None if "skip" in kinds else _number(tokens, hits)  # "skip this one"
+    return Heard(frozenset(kinds), len(tokens), number, bool(ASKING.search(text)), frozenset(topics))
 
 
 def asked_for(text: str, *, by_name: bool = False) -> str | None:
@@ -57,13 +59,16 @@ def asked_for(text: str, *, by_name: bool = False) -> str | None:
 
 
 def _hits(tokens: list[Token]) -> list[Hit]:
-    """Of phrases inside one another the longest counts, and nothing that is denied."""
+    """Without what is denied; of phrases inside one another the longest, each without the filler words behind it."""
     found = scope.without_negated(vocabulary("walking").find(tokens, _languages(tokens)))
-    return [one for one in found if not any(_holds(other, one) for other in found)]
+    shortest = list({(hit.kind, hit.start): hit for hit in sorted(found, key=attrgetter("end"), reverse=True)}.values())
+    return sorted([one for one in shortest if not any(_holds(other, one) for other in shortest)], key=attrgetter("start"))
 
 
 def _holds(outer: Hit, inner: Hit) -> bool:
-    return outer.start <= inner.start and inner.end <= outer.end and outer.end - outer.start > inner.end - inner.start
+    """Trouble with an exercise (`about`) is heard inside any other phrase."""
+    within = outer.start <= inner.start and inner.end <= outer.end and outer.end - outer.start > inner.end - inner.start
+    return within and inner.kind != "about"
 
 
 def _number(tokens: list[Token], hits: list[Hit]) -> int | None:

@@ -276,6 +276,7 @@ def test_a_sign_of_danger_stops_it_at_once():
         ("3 ночи не сплю", None),
         ("hm", None),
         ("2019", None),
+        ("skip this one", None),
     ],
 )
 def test_a_rating_is_read_in_digits_and_words(text, number):

@@ -42,6 +42,12 @@ def heard(text: str) -> Heard:
     return Heard(frozenset(kinds), len(tokens), number, bool(ASKING.search(text)), frozenset(topics))
 
 
+def accepts(text: str) -> bool:
+    """Whether a short message takes up the exercise that was offered just before."""
+    said = heard(text)
+    return bool(said.kinds & {"yes", "on"}) and not said.kinds & {"no", "stop", "other"} and not said.asks
+
+
 def asked_for(text: str, *, by_name: bool = False) -> str | None:
     """The exercise that a message asks for. `by_name`: a word like "breathing" alone is not enough.
 

@@ -15,6 +15,8 @@ LAST = 5
 FEELINGS = {
     "panic": "panic",
     "breathing": "panic",
+    "worry": "panic",
+    "calm": "panic",
     "flashback": "flashback",
     "grounding": "flashback",
     "numb": "flashback",
@@ -27,6 +29,8 @@ FEELINGS = {
     "conflict": "anger",
     "pain": "tense",
     "tense": "tense",
+    "alert": "tense",
+    "load": "tense",
     "crowd": "crowd",
     "trigger": "crowd",
     "lonely": "low",
@@ -34,6 +38,7 @@ FEELINGS = {
     "sad": "low",
     "sadness": "low",
     "guilt": "low",
+    "grief": "low",
     "shame": "low",
 }
 UNFIT = {"sleep": "after_nightmare"}  # somebody who lies awake has not always dreamt

@@ -5,7 +5,7 @@ import pytest
 
 from holdfast.clock import HOUR, MINUTE
 from holdfast.companion import exercises
-from holdfast.companion.commands import asked_for, heard
+from holdfast.companion.commands import accepts, asked_for, heard
 from holdfast.companion.exercises import Tally, catalogue, for_feeling, source_line, used
 from holdfast.companion.normalise import LANGUAGES
 from holdfast.companion.output_check import LONGEST, reasons_against
@@ -386,3 +386,15 @@ def test_a_topic_without_an_exercise_offers_none():
 
 def test_an_exercise_that_is_no_longer_in_the_catalogue_is_let_go():
     assert walk("next", "en", Tools(walk=Walk("gone", at=NOW)), NOW) == (None, Tools())
+
+
+@pytest.mark.parametrize("text", ["yes", "ok, start", "да", "давай", "так", "почнімо", "sí", "vale, empecemos", "ja", "gern"])
+def test_an_offer_is_taken_up_by_a_yes(text):
+    assert accepts(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["no", "not now", "нет", "не зараз", "no gracias", "lieber nicht", "yes, but first I have to tell you about today", "ok?"]
+)
+def test_an_offer_is_not_taken_up_by_anything_else(text):
+    assert not accepts(text)

@@ -40,7 +40,7 @@ def rules() -> list[Rule]:
 def accented() -> tuple[re.Pattern[str], frozenset[str]]:
     """Spanish acts that without their accent would be a request: `llamé`, I have called; `llame`, please call. And the words that end alike."""
     accents = _data()["accents"]
-    return re.compile(rf"\b(?:{'|'.join(accents['acted'].split())})\b", re.IGNORECASE), frozenset(accents["not"].split())
+    return re.compile(rf"(?<!\bno )\b(?:{'|'.join(accents['acted'].split())})\b", re.IGNORECASE), frozenset(accents["not"].split())
 
 
 @cache
@@ -113,16 +113,17 @@ def _chains(rule: Rule, hits: list[Hit], place: int, before: list[Hit]) -> list[
 
 
 def _denied(rule: Rule, chain: list[Hit], hits: list[Hit]) -> bool:
-    """A negation inside, or right before in the same clause: `you are not a burden`."""
+    """A negation inside, or right before or after in the same clause: `you are not a burden`, `I called nobody`."""
     start, end = chain[0].start, chain[-1].end
     reach = start if rule.far else 2
     taken = {hit.start for hit in chain}
-    return any(
-        hit.kind in DENIALS
-        and hit.start not in taken
-        and (start < hit.start < end or (start - reach <= hit.start < start and hit.clause == chain[0].clause))
-        for hit in hits
-    )
+    for hit in hits:
+        if hit.kind in DENIALS and hit.start not in taken:
+            before = start - reach <= hit.start < start and hit.clause == chain[0].clause
+            after = end <= hit.start < end + 2 and hit.clause == chain[-1].clause
+            if before or after or start < hit.start < end:
+                return True
+    return False
 
 
 def _parted(rule: Rule, chain: list[Hit], hits: list[Hit]) -> bool:

@@ -37,6 +37,7 @@ from holdfast.profiles.routes import doors as profile_doors
 from holdfast.settings import Settings
 from holdfast.staff.alarms import doors as staff_alarm_doors
 from holdfast.staff.deliveries import doors as staff_delivery_doors
+from holdfast.staff.queue import doors as queue_doors
 from holdfast.staff.texts import doors as text_doors
 from holdfast.support.chat import Chat
 from holdfast.support.routes import doors as room_doors
@@ -68,6 +69,7 @@ DOORS = [
     chat_sockets,
     staff_alarm_doors,
     staff_delivery_doors,
+    queue_doors,
     text_doors,
     health.doors,
     reference_doors,

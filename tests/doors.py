@@ -79,10 +79,15 @@ def telling(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
 
 
 async def prepare(server: Any, maya: Any) -> int:
-    """What the doors about things need to be there: maya's contacts 1 to 3, therapist, and alarm, whose id this is, with a message that failed."""
+    """What the doors about things need to be there: maya's contacts 1 to 3, therapist, chat that waits, and alarm, whose id this is.
+
+    Of that alarm one message has failed.
+    """
     for number in range(3):
         await maya.patch("/user/edit/contact/me/", {"name": f"P{number}", "phone": f"+38050123456{number}", "relationship": "friend"})
     await maya.put("/user/create/therapist/me/", {"name": "Olga", "phone": "+380501111111"})
+    async with server.db.write() as tx:
+        await tx.run("insert into conversation (user_id, epoch, state, waiting_since) values (1, 'e', 'waiting', holdfast_now())")
     if not any("{alarm_id}" in door for door in MATRIX["doors"]):
         return 0
     answer = await maya.post("/event/trigger/me/")

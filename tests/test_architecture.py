@@ -40,6 +40,7 @@ SIDEWAYS = {  # within a layer, domain to domain: each by its service, with a re
     ("web", "openapi"): "the reference page is the document, shown",
     ("profiles", "contacts"): "a therapist and a track are set through the profile",
     ("profiles", "music"): "a therapist and a track are set through the profile",
+    ("companion", "support"): "a hand-over opens the person's chat for staff",
     ("contacts", "profiles"): "an invitation speaks in the name and the language that its sender chose",
     ("contacts", "delivery"): "an invitation is a message; readiness knows which channels work",
     ("contacts", "accounts"): "what an e-mail is, is said once",

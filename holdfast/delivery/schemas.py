@@ -9,7 +9,7 @@ LINK = "{link}"
 State = Literal["pending", "leased", "accepted", "delivered", "failed", "cancelled"]
 
 
-Kind = Literal["alarm", "repeat", "staff", "reminder", "summary", "status", "all_clear", "closing", "invitation", "test", "check_in"]
+Kind = Literal["alarm", "repeat", "staff", "reminder", "summary", "status", "all_clear", "closing", "invitation", "test", "check_in", "chat_offline"]
 
 # The first message of an alarm goes before everything; alarm.md, section 5.
 PRIORITY: dict[Kind, int] = {
@@ -20,6 +20,7 @@ PRIORITY: dict[Kind, int] = {
     "reminder": 80,
     "all_clear": 70,
     "closing": 70,
+    "chat_offline": 60,  # somebody waits in the support chat; support-chat.md, section 8
     "status": 50,
     "invitation": 30,
     "test": 30,

@@ -32,7 +32,7 @@ class Chat:
     def __init__(self, db: Database, live: Live) -> None:
         self.db, self._live = db, live
         self.hub = Hub(_Source(db))
-        self._scribe = Scribe(db, lambda stored: self.hub.publish(event(stored)))
+        self._scribe = Scribe(db, self.publish)
         self.delivered = Delivered(db)
         self.records = Records(db)
         self._presence = Presence(self._tell_staff)
@@ -84,6 +84,20 @@ class Chat:
         except Exception as error:
             log.error("message_not_saved", exc_info=error)
             raise Refused("not_saved", said.client_msg_id, retry_after=1) from None
+
+    def publish(self, stored: Stored) -> None:
+        """A message that another act has written; after its COMMIT. A lost hint costs POLL seconds, not the message."""
+        self.hub.publish(event(stored))
+
+    @property
+    def staff_online(self) -> bool:
+        """Whether anybody of the staff listens here, in their own room or in somebody's. Of other processes nothing is known."""
+        return any(connection.actor.is_staff and not connection.owns_room and not connection.line.ended for connection in self._connections)
+
+    @property
+    def users_online(self) -> set[int]:
+        """Who has their own room open."""
+        return {connection.actor.id for connection in self._connections if connection.owns_room and not connection.line.ended}
 
     async def count_delivered(self) -> None:
         for connection in self._connections:

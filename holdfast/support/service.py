@@ -13,6 +13,7 @@ REPLAY = 50  # messages of one conversation, the newest
 REPLAY_ALL = 500  # messages for somebody who joins the staff's room
 RECENT = 2 * REPLAY  # messages of one conversation among which those are looked for
 GAP = 500  # messages in one read
+SERVICE = "Holdfast"  # who speaks where no person does; support-chat.md, section 4
 
 # The row lock: it is held until COMMIT, so `seq` is gap-free and equal to commit order. Whoever is supported waits from the first unanswered word.
 NEXT = """
@@ -22,6 +23,9 @@ NEXT = """
            waiting_since = case when :by_owner then coalesce(waiting_since, holdfast_now()) else null end
      where user_id = :user_id
     returning id, last_seq as seq"""
+
+# What the service itself says answers nobody: who waits goes on waiting.
+NEXT_OF_SERVICE = "update conversation set last_seq = last_seq + 1, version = version + 1 where user_id = :user_id returning id, last_seq as seq"
 
 BEGIN = """
     insert into conversation (user_id, epoch)
@@ -131,6 +135,22 @@ async def say(tx: Tx, actor: Actor, said: Said) -> Stored:
     return Stored(said.room, row.id, place.seq, said.text, actor.username, actor.is_staff, row.sent_at)
 
 
+async def tell(tx: Tx, user_id: int, text: str) -> Stored:
+    """Says something in the name of the service, stored like any other message; the caller publishes it. Raises NoSuchUser."""
+    place = await tx.one(NEXT_OF_SERVICE, _Place, user_id=user_id)
+    if place is None:
+        raise NoSuchUser
+    said = {"sender_id": None, "sender_kind": "system", "identifier": SERVICE, "client_msg_id": None, "body": text}
+    row = await tx.one(ADD, _Row, conversation_id=place.id, seq=place.seq, **said)
+    assert row is not None  # noqa: S101 - nothing to be in conflict with
+    return Stored(user_id, row.id, place.seq, text, SERVICE, False, row.sent_at)
+
+
+async def begin(tx: Tx, user_id: int) -> None:
+    """Makes the conversation where there is none yet."""
+    await tx.run(BEGIN, user_id=user_id, epoch=secrets.token_hex(8))
+
+
 async def said_before(tx: Tx, actor: Actor, said: Said) -> Stored | None:
     return await tx.one(FIRST, Stored, user_id=said.room, sender_id=actor.id, client_msg_id=said.client_msg_id)
 
@@ -173,7 +193,7 @@ async def _next(tx: Tx, actor: Actor, said: Said) -> _Place | None:
 
 
 async def _begin(tx: Tx, actor: Actor, said: Said) -> _Place:
-    await tx.run(BEGIN, user_id=said.room, epoch=secrets.token_hex(8))
+    await begin(tx, said.room)
     place = await _next(tx, actor, said)
     if place is None:
         raise NoSuchUser

@@ -35,6 +35,7 @@ from holdfast.music.routes import files as music_files
 from holdfast.profiles import service as profiles
 from holdfast.profiles.routes import doors as profile_doors
 from holdfast.settings import Settings
+from holdfast.staff.absence import LOOK, Absence
 from holdfast.staff.alarms import doors as staff_alarm_doors
 from holdfast.staff.deliveries import doors as staff_delivery_doors
 from holdfast.staff.queue import doors as queue_doors
@@ -101,6 +102,7 @@ class Holdfast:
         state.companion = companion = Companion(state.settings)
         state.chat = chat = Chat(db, sessions.live)
         chat.start()
+        chat.beat(Absence(db, chat, companion.vault).give_back, LOOK)
         worker, state.means = make_worker(db, state.settings)
         state.wake, state.hurry, state.presses = worker.wake, worker.hurry, Presses(db, state.means)
         state.wording, state.last_drill, state.pins = Wording, last_drill, pin.tries()

@@ -7,22 +7,26 @@ from functools import cache
 from holdfast import texts
 
 KINDS = {
-    "wish": "wish-to-die no-wish-to-live thoughts-of-suicide suicide-word peaceful-death imagined-absence weary-of-living no-point-in-living end-it "
-    "minimised",
-    "intent": "intent intent-die risk-intent-time calm-decision",
-    "plan": "risk-plan risk-time plan-twice",
-    "means": "means-alone means-at-hand means-request means-in-hand means-mentioned risk-means risk-edge edge hoard lethal-question drawn-to-means",
-    "act": "act-in-progress other-in-the-act act swallowed-many",
-    "goodbye": "note last-words affairs affairs-mentioned risk-goodbye",
-    "burden": "burden unmissed unmissed-gone others-better-without absent-unmissed",
-    "trapped": "no-future trapped strain-hopeless hopeless",
-    "self_injury": "self-injury",
+    "wish": "wish-to-die no-wish-to-live thoughts-of-suicide suicide-word peaceful-death imagined-absence weary-of-living "
+    "no-point-in-living end-it minimised death-by-accident-welcome weary-of-being rest-forever end-of-it-all "
+    "end-of-it-all-forever envies-the-dead wishes-to-be-taken lived-enough",
+    "intent": "intent intent-die risk-intent-time calm-decision it-decided",
+    "plan": "risk-plan risk-time plan-twice away-by-then gone-by-then ending-with-a-time it-when-asleep it-with-a-time it-soon "
+    "place-and-time risk-and-ending",
+    "means": "means-alone means-at-hand means-request means-in-hand means-mentioned means-ready means-and-sadness risk-means risk-edge "
+    "edge hoard lethal-question drawn-to-means way-to-leave way-asked way-asked-alone",
+    "act": "act act-in-progress other-in-the-act another-in-the-act swallowed-many",
+    "goodbye": "note last-words last-thing affairs affairs-mentioned risk-goodbye do-not-look-for-me signs-of-an-ending settled-and-sad",
+    "burden": "burden unmissed unmissed-gone others-better-without absent-unmissed drags-others-down",
+    "trapped": "no-future no-future-imagined trapped strain-hopeless hopeless cannot-go-on no-exit nothing-matters nothing-matters-alone",
+    "self_injury": "self-injury hurts-own-body own-body-hurt",
     "attempt": "attempt attempt-lately",
     "voices": "commanding-voices",
-    "others": "wish-to-hurt-others threat-to-others anger-at-others",
-    "danger": "danger-from-other",
-    "strain": "suicide-loss survivor-guilt heavy-drinking sleepless anniversary",
-    "taken_back": "taken-back",
+    "others": "wish-to-hurt-others threat-to-others anger-at-others slay slay-with-means",
+    "danger": "danger-from-other violence-now",
+    "another": "another-in-danger",
+    "strain": "suicide-loss survivor-guilt heavy-drinking sleepless anniversary strain drained weak-sign weak-sign-in-distress",
+    "taken_back": "taken-back taken-back-wish",
     "weighed": "weights-watch weights-elevated weights-imminent",
 }
 

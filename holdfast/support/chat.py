@@ -42,7 +42,12 @@ class Chat:
 
     def start(self) -> None:
         acts = {self.hub.poll: POLL, self.delivered.flush: FLUSH, self.count_delivered: FLUSH, self.recheck: RECHECK}
-        self._beats = [asyncio.create_task(_every(seconds, act)) for act, seconds in acts.items()]
+        for act, seconds in acts.items():
+            self.beat(act, seconds)
+
+    def beat(self, act: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """What else happens by the clock as long as there is the chat."""
+        self._beats.append(asyncio.create_task(_every(seconds, act)))
 
     async def finish(self) -> None:
         """The sockets have gone before; what they noted is written."""
@@ -90,9 +95,14 @@ class Chat:
         self.hub.publish(event(stored))
 
     @property
+    def staff_here(self) -> set[int]:
+        """Who of the staff listens, in the staff's room or in somebody's. Of other processes nothing is known."""
+        listening = (one for one in self._connections if one.actor.is_staff and not one.owns_room and not one.line.ended)
+        return {connection.actor.id for connection in listening}
+
+    @property
     def staff_online(self) -> bool:
-        """Whether anybody of the staff listens here, in their own room or in somebody's. Of other processes nothing is known."""
-        return any(connection.actor.is_staff and not connection.owns_room and not connection.line.ended for connection in self._connections)
+        return bool(self.staff_here)
 
     @property
     def users_online(self) -> set[int]:

@@ -35,13 +35,14 @@ async def page(tx: Tx, user_id: int, desk: Desk, now: int) -> bool:
     written, told = [], False
     for member in await _on_call(tx, desk):
         for channel, destination in member.ways:
-            key, before = (f"chat_offline:{user_id}:{member.id}:{channel}:{now // EVERY - back}" for back in (0, 1))
-            told = True
-            if await tx.value(LATELY, this=key, before=before, every=EVERY) is None:
-                written.append(_notice(key, channel, destination, member.language, now))
+            this, before = (f"chat_offline:{user_id}:{member.id}:{channel}:{now // EVERY - back}" for back in (0, 1))
+            if await tx.value(LATELY, this=this, before=before, every=EVERY):
+                told = True
+            else:
+                written.append(_notice(this, channel, destination, member.language, now))
     await _hold_back(tx, user_id, desk, written)
     await outbox.add(tx, *written)
-    return told
+    return told or any(new.cap is None for new in written)
 
 
 class _Member(Struct):

@@ -37,6 +37,24 @@ PLACE = """
      where c.user_id = :user_id"""
 
 
+# Nobody of the staff, and nothing of the service such as who came, within this time. Looks at the newest messages alone.
+SILENT = """
+    select c.user_id, c.assignee_id as staff_id, a.username as name
+      from conversation c join account a on a.id = c.assignee_id
+     where c.state = 'assigned'
+       and not exists (select 1 from message m
+                        where m.conversation_id = c.id and m.seq > c.last_seq - 100 and m.sender_kind <> 'user'
+                          and m.sent_at > holdfast_now() - cast(:after as bigint))"""
+
+
+class Silent(Struct, frozen=True):
+    """A conversation that somebody has, and in which nothing comes from there."""
+
+    user_id: int
+    staff_id: int
+    name: str
+
+
 class Place(Struct, frozen=True):
     """`state` is quiet, waiting or assigned."""
 
@@ -86,6 +104,11 @@ async def done(tx: Tx, user_id: int, staff_id: int) -> None:
     """Nobody waits any more. Also of a conversation that nobody has claimed: staff may answer without claiming. Raises NotYours."""
     if not await tx.run(DONE, user_id=user_id, staff_id=staff_id):
         raise NotYours((await place(tx, user_id)).assignee)
+
+
+async def silent(tx: Tx, after: int) -> list[Silent]:
+    """`after` is in microseconds."""
+    return await tx.all(SILENT, Silent, after=after)
 
 
 async def place(tx: Tx, user_id: int) -> Place:

@@ -122,8 +122,9 @@ async def hand_over(
 ) -> Stored | None:
     """Opens the person's chat for staff, and says there who was asked and why. Nothing of the person's words goes into it.
 
-    Again for the same cause changes what is open and says nothing new unless the level rose. What is returned has to be published after the
-    commit. `resource`: the line that was shown, as it was shown. `rules`: ids. `since_turn_id`: the first turn that staff may read, if `shared`.
+    After `memory.keep_state` where both are in one transaction. Again for the same cause changes what is open, and says nothing new unless the
+    level rose. What is returned has to be published after the commit. `resource`: the line that was shown, as it was shown. `rules`: ids.
+    `since_turn_id`: the first turn that staff may read, if `shared`.
     """
     risk = LEVELS.index(level)
     await queue.enter(tx, user_id, risk)  # first: its row lock puts two hand-overs of one person in order
@@ -177,10 +178,11 @@ async def leave(tx: Tx, vault: Vault, user_id: int, name: str) -> Stored:
 
 async def finish(tx: Tx, vault: Vault, user_id: int) -> None:
     """Handed back: a person has looked at what was open, so danger that held until then falls one step."""
-    known = await memory.known(tx, vault, user_id)  # first: while something is open no sign is forgotten
-    await tx.run(CLOSE, user_id=user_id)
+    # The state before the rest, as where an answer is remembered and where everything is deleted: no two wait for each other.
+    known = await memory.known(tx, vault, user_id)
     if known and known.key and not known.lost:
         await memory.keep_state(tx, known.key, user_id, structs.replace(known.state, episode=closed(known.state.episode, known.now)))
+    await tx.run(CLOSE, user_id=user_id)
 
 
 def _announced(cause: Cause, language: str, desk: Desk, resource: str | None, *, shared: bool, paged: bool) -> str:

@@ -174,8 +174,8 @@ async def end_chat(ask: Ask) -> QueueItem:
     vault, user_id = ask.state.companion.vault, _person(ask)
     # Behind an answer that is on its way: it would bring back what it remembers.
     async with ask.state.companion.turn(user_id), ask.db.write() as tx:
-        await queue.done(tx, user_id, ask.actor.id)
         await handover.finish(tx, vault, user_id)
+        await queue.done(tx, user_id, ask.actor.id)
         _publish(tx, ask, await handover.leave(tx, vault, user_id, ask.actor.username))
         return await _one(tx, ask)
 

@@ -41,6 +41,7 @@ from holdfast.staff.deliveries import doors as staff_delivery_doors
 from holdfast.staff.queue import doors as queue_doors
 from holdfast.staff.texts import doors as text_doors
 from holdfast.support.chat import Chat
+from holdfast.support.paging import Desk
 from holdfast.support.routes import doors as room_doors
 from holdfast.support.routes import staff_doors as staff_chat_doors
 from holdfast.support.socket import doors as chat_sockets
@@ -99,11 +100,11 @@ class Holdfast:
         state.welcome = profiles.begin
         state.streams, state.strangers = Streams(sessions.live), Strangers(production=state.settings.production)
         state.scenario_exists = scenarios.exists
-        state.companion = companion = Companion(state.settings)
         state.chat = chat = Chat(db, sessions.live)
         chat.start()
-        chat.beat(Absence(db, chat, companion.vault).give_back, LOOK)
         worker, state.means = make_worker(db, state.settings)
+        state.companion = companion = Companion(state.settings, self._desk, chat.publish)
+        chat.beat(Absence(db, chat, companion.vault).give_back, LOOK)
         state.wake, state.hurry, state.presses = worker.wake, worker.hurry, Presses(db, state.means)
         state.wording, state.last_drill, state.pins = Wording, last_drill, pin.tries()
         state.tells = scenarios.tells
@@ -119,6 +120,11 @@ class Holdfast:
             await companion.close()
             await sessions.finish()
             await db.close()
+
+    def _desk(self) -> Desk:
+        """Who of the service is there now."""
+        state = self.state
+        return Desk(state.chat.staff_online, state.settings.on_call, state.means.channels, state.means.caps)
 
 
 def create_app(settings: Settings) -> Holdfast:

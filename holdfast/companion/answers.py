@@ -2,18 +2,16 @@
 
 from holdfast.companion.detector import Reading
 from holdfast.companion.telling import Circumstances, Contact, Lines, Part, Telling, contact, filled, fitted, numbered, telling
-from holdfast.companion.wording import Frame, Wording, wording
+from holdfast.companion.wording import Frame, wording
 
-__all__ = ["Circumstances", "Contact", "answer", "asks", "beside", "contact", "filled", "guided", "too_long"]
+__all__ = ["Circumstances", "Contact", "answer", "asks", "beside", "contact", "filled", "too_long", "with_reflection"]
 
 LIMITS = {"watch": 110, "elevated": 130, "imminent": 90}  # words
 
 
-def answer(reading: Reading, about: Circumstances, topic: str = "other") -> str:
-    """`reading.level` is the level after the talk so far. `topic` is used at `none` only."""
+def answer(reading: Reading, about: Circumstances) -> str:
+    """From `watch` up; `reading.level` is the level after the talk so far."""
     told = telling(reading, about)
-    if reading.level == "none":
-        return filled(guided(told.words, about, topic), told.reach)
     limit = LIMITS[reading.level]
     text = fitted(_lines(told), limit)
     return text if len(text.split()) <= limit else fitted(_lines(telling(reading, about, short=True)), limit)
@@ -39,9 +37,11 @@ def beside(reading: Reading, about: Circumstances, name: str) -> str:
     return fitted([told.say(kept), [Part(texts[about.turn % len(texts)].format(name=name))]], LIMITS["imminent"])
 
 
-def guided(words: Wording, about: Circumstances, topic: str) -> str:
-    found = words.topics[topic]
-    return found.opening[about.turn % len(found.opening)] + " " + found.body
+def with_reflection(text: str, said: str, level: str) -> str:
+    """The model's checked sentences behind the acknowledgement; without them when the answer would grow too long."""
+    first, _, rest = text.partition("\n")
+    longer = f"{first}\n{said}\n{rest}"
+    return longer if len(longer.split()) <= LIMITS[level] else text
 
 
 def _lines(told: Telling) -> Lines:

@@ -99,7 +99,7 @@ def _judge(hits: list[Hit], scene: scope.Scene) -> list[tuple[Match, str]]:
     signs = _in_scope(matches(calm, "elevated"), scene)
     if signs and len(calm) < len(hits):
         signs, calm = _in_scope(matches(hits, "elevated"), scene), hits
-    risks = [Hit("risk", sign.start, sign.end, sign.sentence, 0) for sign, level in signs if level == "elevated"]
+    risks = [Hit("risk", sign.start, sign.end, sign.sentence, 0) for sign, level in signs if level == "elevated" and sign.frame.strong]
     with_risks = sorted([*calm, *risks], key=lambda hit: hit.start)
     return signs + _in_scope(matches(with_risks, "imminent"), scene) + _in_scope(matches(calm, "watch"), scene)
 

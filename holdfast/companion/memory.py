@@ -52,6 +52,9 @@ TURNS_BEFORE = f"""{TURN}
      order by t.id desc
      limit :most"""
 
+SINCE = """
+    select min(id) from (select id from companion_turn where user_id = :user_id order by id desc limit :most) latest"""
+
 REMEMBER = """
     insert into companion_turn (user_id, role, text, level, created_at, uid, sealed, forget_at)
     values (:user_id, :role, '', :level, holdfast_now(), :uid, :sealed,
@@ -82,7 +85,10 @@ FORGET_LATER = "update companion_turn set forget_at = created_at + cast(:day as 
 
 
 class State(Struct, frozen=True):
-    """Times are microseconds. `at_levels`: when the last answers of each level were given, the newest last."""
+    """Times are microseconds. `at_levels`: when the last answers of each level were given, the newest last.
+
+    Of the episode: `served`, the levels whose first answer was given; `ai_said`, whether it was said that an AI can call nobody.
+    """
 
     episode: Episode = Episode()
     tools: Tools = Tools()
@@ -94,6 +100,11 @@ class State(Struct, frozen=True):
     answered_at: int | None = None
     answers: int = 0
     at_levels: dict[str, tuple[int, ...]] = {}
+    served: tuple[str, ...] = ()
+    ai_said: bool = False
+    share_asked: bool = False
+    language: str | None = None  # last spoken
+    country: str | None = None  # last named in the talk
 
 
 class Known(Struct, frozen=True):
@@ -154,6 +165,12 @@ async def last_turns(tx: Tx, vault: Vault, user_id: int) -> list[Turn]:
     rows = await tx.all(LAST_TURNS, KeptTurn, user_id=user_id, most=TURNS)
     texts = [(row, text_of(row, vault)) for row in reversed(rows)]
     return [Turn(row.role, text, row.level) for row, text in texts if text is not None]
+
+
+async def since(tx: Tx, user_id: int) -> int | None:
+    """The first of the last turns: from there on staff may read what was shared with them."""
+    found: int | None = await tx.value(SINCE, user_id=user_id, most=TURNS)
+    return found
 
 
 def text_of(row: KeptTurn, vault: Vault) -> str | None:

@@ -13,4 +13,4 @@ async def write_to_companion(ask: Ask, message: NewMessage) -> Response:
     """Write to the companion. The answer is always useful, whatever the provider behind it does."""
     if not (text := message.plain()):
         raise Invalid("Message text is required")
-    return Response(await service.speak(ask.db, ask.state.companion, ask.user_id, text))
+    return Response(await service.speak(ask.db, ask.state.companion, ask.user_id, text, own=ask.actor.id == ask.user_id))

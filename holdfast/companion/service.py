@@ -1,202 +1,181 @@
-"""Everything that happens when somebody writes to the companion."""
+"""Everything that happens when somebody writes to the companion: heard, answered, kept."""
 
-import asyncio
-from datetime import UTC, datetime
-from time import time_ns
-from typing import NamedTuple
-from weakref import WeakValueDictionary
+from collections.abc import AsyncIterator
+from functools import partial
 
-from msgspec import structs
+from msgspec import Struct
 
-from holdfast.clock import DAY, SECOND
-from holdfast.companion import answers, memory
-from holdfast.companion.answers import Circumstances
-from holdfast.companion.detector import Reading, read
-from holdfast.companion.guided import consent_in, topic_of
-from holdfast.companion.memory import Known
-from holdfast.companion.normalise import language_of, tokens_of
-from holdfast.companion.output_check import reasons_against
-from holdfast.companion.prompt import MARKER, Turn, messages
-from holdfast.companion.resources import country_of
+from holdfast.companion import answers, drafting, guided, handover, memory, replying, what_helped
+from holdfast.companion.drafting import Draft
+from holdfast.companion.handover import Cause, Standing
+from holdfast.companion.listening import Companion, Heard, hear
+from holdfast.companion.replying import Reply
+from holdfast.companion.scope import LEVELS
+from holdfast.companion.streaming import Done, Replace, Sentence
 from holdfast.companion.wording import wording
 from holdfast.contacts import service as contacts
-from holdfast.db import Database
+from holdfast.db import Database, Tx
 from holdfast.errors import Invalid
 from holdfast.log import log
-from holdfast.outside.model import Model, NoAnswer
-from holdfast.profiles import service as profiles
-from holdfast.profiles.schemas import ProfileView
-from holdfast.settings import Settings
-from holdfast.vault import Vault
+from holdfast.support.paging import Desk
 
-LONGEST = 4_000  # characters; contract decisions, "Chat"
+__all__ = ["Companion", "speak", "stream"]
+
 ADULT = 18
-WEEK = 7 * DAY
-OFFER_EVERY = 5  # answers, until the person has decided
-UNKNOWN = ""  # language of a text that does not show it
+LATEST_OPENINGS = 3  # which a model's text may not begin with again
+WATCH = LEVELS.index("watch")
 
 
-class Companion:
-    """What lives as long as the process: the model, and whose message is being answered."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.model, self.vault = Model(settings), Vault(settings)
-        self.consent_needed = settings.model_consent == "ask"
-        # The word classes take about a second to read: beside the start, so that the first message does not wait for them.
-        self.warmed = asyncio.get_running_loop().run_in_executor(None, read, "Hello")
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-
-    def turn(self, user_id: int) -> asyncio.Lock:
-        """Messages of one person are answered one after the other, so at most one call per person is under way."""
-        return self._turns.setdefault(user_id, asyncio.Lock())
-
-    async def close(self) -> None:
-        await self.warmed
-        await self.model.close()
-
-
-class Moment(NamedTuple):
-    """One message with everything that its answer depends on."""
+class Spoken(Struct, frozen=True):
+    """`actions`: what a client may offer beside the text."""
 
     text: str
-    reading: Reading
-    known: Known
-    turns: list[Turn]
-    profile: ProfileView | None
-    about: Circumstances
+    actions: tuple[str, ...] = ()
 
 
-async def speak(db: Database, companion: Companion, user_id: int, text: str) -> str:
-    """The answer to a message, whatever fails behind it. Raises Invalid for a text that is too long."""
-    await asyncio.shield(companion.warmed)  # two readers of the same files at once would both take far longer
-    reading = read(text, UNKNOWN)
-    if len(text) > LONGEST:
-        moment = await _recall(db, companion, user_id, text, reading)
-        raise Invalid(answers.too_long(moment.reading, moment.about))
-    if reading.level == "imminent":
-        # Does not wait behind an earlier message whose model call is still under way.
-        return await _answer(db, companion, user_id, text, reading)
-    async with companion.turn(user_id):
-        return await _answer(db, companion, user_id, text, reading)
+async def speak(db: Database, companion: Companion, user_id: int, text: str, *, own: bool = True) -> str:
+    """The answer to a message, whatever fails behind it. Raises Invalid for a text that is too long.
+
+    `own`: the person wrote it, and not staff for the person, who can agree to nothing.
+    """
+    heard = await _heard(db, companion, user_id, text, own=own)
+    answered = await _answered(db, companion, heard)
+    if answered.model and _may_use_model(companion, heard):
+        async with companion.call(user_id):
+            answered = await _written(db, companion, heard, answered)
+    return (await _kept(db, companion, heard, answered)).text
 
 
-async def _answer(db: Database, companion: Companion, user_id: int, text: str, reading: Reading) -> str:
-    moment = await _recall(db, companion, user_id, text, reading)
-    consent = consent_in(text) if reading.level == "none" else None
-    if consent:
-        answered = _decided(companion, moment, consent)
+async def stream(db: Database, companion: Companion, user_id: int, text: str, *, own: bool = True) -> AsyncIterator[Sentence | Replace | Spoken]:
+    """The same answer in checked sentences, at `none` only; the last event is the whole. Raises Invalid before the first.
+
+    To be read to its end also when the person is gone: the history then holds what would have been shown.
+    """
+    heard = await _heard(db, companion, user_id, text, own=own)
+    answered = await _answered(db, companion, heard)
+    if answered.model and heard.reading.level == "none" and _may_use_model(companion, heard):
+        async with companion.call(user_id):
+            draft, built_in = await _draft(db, companion, heard), answered.body
+            async for event in drafting.model_stream(db, companion.model, companion.caps, draft, lambda: built_in):
+                if isinstance(event, Done):
+                    answered = answered._replace(body=event.text)
+                else:
+                    yield event
+        kept = await _kept(db, companion, heard, answered)
+        yield Sentence("".join(f"\n\n{part}" for part in kept.tail))
     else:
-        answered = await _from_model(db, companion, user_id, moment) or answers.answer(moment.reading, moment.about, topic_of(text))
-    answered += _contact(moment) + _offer(companion, moment, consent) + _disclosure(moment)
-    await _keep(db, companion, user_id, moment, answered, consent)
+        kept = await _kept(db, companion, heard, answered)
+        yield Sentence(kept.text)
+    yield Spoken(kept.text, _actions(heard, kept))
+
+
+async def _heard(db: Database, companion: Companion, user_id: int, text: str, *, own: bool) -> Heard:
+    heard = await hear(db, companion, user_id, text, own=own)
+    if heard.too_long:
+        raise Invalid(answers.too_long(heard.reading, heard.about))
+    return heard
+
+
+async def _answered(db: Database, companion: Companion, heard: Heard) -> Reply:
+    """People are asked to come before the answer is made: it says truthfully who was."""
+    place = await _standing(db, companion, heard)
+    if place.joined:
+        return replying.beside(heard, place.assignee_name or "")
+    staff = handover.told(place, heard.reading.language)
+    return replying.reply(heard, staff=staff, model_there=companion.model.configured, ask_consent=companion.consent_needed)
+
+
+async def _standing(db: Database, companion: Companion, heard: Heard) -> Standing:
+    state, asked = heard.state, guided.wants_person(heard.text)
+    found = handover.causes(heard.alone, state.episode, state.at_levels, asked=asked, minor=_is_minor(heard))
+    try:
+        desk = companion.desk()
+        async with db.write() if found else db.read() as tx:
+            for cause in found[:1]:
+                await _hand_over(tx, companion, heard, cause, desk)
+            return await handover.standing(tx, heard.user_id, staff_online=desk.staff_online)
+    except Exception as error:
+        log.error("hand_over_failed", exc_info=error)
+        return Standing()
+
+
+async def _hand_over(tx: Tx, companion: Companion, heard: Heard, cause: Cause, desk: Desk) -> None:
+    told = await handover.hand_over(
+        tx,
+        heard.user_id,
+        cause=cause,
+        level=heard.reading.level,
+        rules=heard.alone.rule_ids,
+        resource=answers.contact(wording(heard.reading.language), heard.about, heard.reading).line,
+        shared=heard.known.share == "yes",
+        since_turn_id=await memory.since(tx, heard.user_id),
+        now=heard.known.now,
+        language=heard.reading.language,
+        desk=desk,
+    )
+    if told:
+        tx.after_commit(partial(companion.publish, told))
+
+
+def _is_minor(heard: Heard) -> bool:
+    return "minor" in heard.reading.flags or (heard.person.age is not None and heard.person.age < ADULT)
+
+
+def _may_use_model(companion: Companion, heard: Heard) -> bool:
+    """Consent first; never for a minor; never at `imminent`, so that no such text leaves."""
+    agreed = not companion.consent_needed or heard.known.consent == "given"
+    return companion.model.configured and agreed and not _is_minor(heard) and heard.reading.level != "imminent"
+
+
+async def _written(db: Database, companion: Companion, heard: Heard, answered: Reply) -> Reply:
+    """The model's words in the place of ours, or beside them from `watch` up; ours whenever it fails or is refused by the check."""
+    draft = await _draft(db, companion, heard)
+    if LEVELS.index(heard.reading.level) >= WATCH:
+        said = await drafting.reflection(db, companion.model, companion.caps, draft)
+        return answered._replace(body=answers.with_reflection(answered.body, said, heard.reading.level)) if said else answered
+    written = await drafting.model_text(db, companion.model, companion.caps, draft)
+    return answered._replace(body=written.text) if written.text else answered._replace(failed=written.refused)
+
+
+async def _draft(db: Database, companion: Companion, heard: Heard) -> Draft:
+    """The last turns, and the names and places that a model must not learn."""
+    async with db.read() as tx:
+        turns = await memory.last_turns(tx, companion.vault, heard.user_id)
+        people = [contact.name for contact in await contacts.people(tx, heard.user_id)]
+    names = [*people, *heard.person.names]
+    parts = [part for name in names for part in name.split() if len(part) > 2]
+    private = sorted({*names, *parts}, key=len, reverse=True)
+    latest = [turn.text for turn in turns if turn.role == "assistant"][-LATEST_OPENINGS:]
+    return Draft(heard.user_id, turns, heard.reading.language, private, tuple(latest))
+
+
+async def _kept(db: Database, companion: Companion, heard: Heard, answered: Reply) -> Reply:
+    """With what belongs to every answer, and remembered. The person has an answer; losing its record is the smaller harm."""
+    answered = replying.finished(heard, answered)
+    try:
+        async with companion.turn(heard.user_id), db.write() as tx:
+            known = await memory.known(tx, companion.vault, heard.user_id)
+            if known is None:
+                return answered
+            # Another message came meanwhile: what it said of the person stands.
+            newer = known.state.episode != heard.state.episode
+            state = memory.noted(known.state, heard.reading.level, known.now) if newer else answered.state
+            await memory.remember(tx, known.key, heard.user_id, "assistant", answered.text, heard.reading.level)
+            await memory.keep_state(tx, known.key, heard.user_id, state)
+            await what_helped.count(tx, known.state.tools, state.tools)
+            if answered.failed:
+                await _hand_over(tx, companion, heard, "answer_failed", companion.desk())
+            if answered.consent:
+                await memory.decide(tx, heard.user_id, answered.consent)
+            if answered.share:
+                await memory.share(tx, heard.user_id, answered.share)
+    except Exception as error:
+        log.error("companion_memory_failed", exc_info=error)
     return answered
 
 
-async def _recall(db: Database, companion: Companion, user_id: int, text: str, reading: Reading) -> Moment:
-    """A database that fails here costs the memory, not the answer."""
-    known, turns, profile = Known(time_ns() // 1_000), [], None
-    try:
-        async with db.read() as tx:
-            known = await memory.known(tx, companion.vault, user_id) or known
-            turns = await memory.last_turns(tx, companion.vault, user_id)
-            profile = await profiles.profile_of(tx, user_id)
-    except Exception as error:
-        log.error("companion_recall_failed", exc_info=error)
-    if reading.language == UNKNOWN:
-        spoken = language_of(tokens_of(turns[-1].text), "en") if turns else "en"
-        reading = structs.replace(reading, language=spoken)
-    return Moment(text, reading, known, turns, profile, _circumstances(text, known, profile))
-
-
-def _circumstances(text: str, known: Known, profile: ProfileView | None) -> Circumstances:
-    return Circumstances(
-        today=datetime.fromtimestamp(known.now / SECOND, UTC).date(),
-        country=country_of(text, profile.location if profile else None),
-        veteran=bool(profile and profile.military_status),
-        turn=known.state.answers,
-    )
-
-
-def _may_use_model(companion: Companion, moment: Moment) -> bool:
-    """Consent first; never for a minor; at `none` only, so that no text with a sign of danger leaves."""
-    minor = "minor" in moment.reading.flags or bool(moment.profile and moment.profile.age is not None and moment.profile.age < ADULT)
-    agreed = not companion.consent_needed or moment.known.consent == "given"
-    return companion.model.configured and agreed and not minor and moment.reading.level == "none"
-
-
-async def _from_model(db: Database, companion: Companion, user_id: int, moment: Moment) -> str | None:
-    """None whenever the built-in answer is the better one: not allowed, failed, or the text does not pass the check."""
-    if not _may_use_model(companion, moment) or moment.reading.flags & {"asks_human", "asks_if_ai"}:
-        return None
-    language = moment.reading.language
-    said = [*moment.turns, Turn("user", moment.text, moment.reading.level)]
-    try:
-        text = await companion.model.complete(messages(said, language, await _private(db, user_id, moment)))
-        against = reasons_against(text, language, MARKER)
-    except Exception as error:
-        if not isinstance(error, NoAnswer):
-            log.error("model_answer_failed", exc_info=error)
-        return None
-    if against:
-        log.warning("model_answer_refused", rule_id=",".join(against))
-        return None
-    return text
-
-
-async def _private(db: Database, user_id: int, moment: Moment) -> list[str]:
-    """Names and places that a model must not learn."""
-    async with db.read() as tx:
-        people = [contact.name for contact in await contacts.people(tx, user_id)]
-    own = [moment.profile.username, moment.profile.location or ""] if moment.profile else []
-    parts = [part for name in people + own for part in name.split() if len(part) > 2]
-    return sorted({*people, *own, *parts}, key=len, reverse=True)
-
-
-def _decided(companion: Companion, moment: Moment, consent: str) -> str:
-    words = wording(moment.reading.language)
-    if not companion.model.configured:
-        return words.consent_none
-    return words.consent_yes if consent == "given" else words.consent_no
-
-
-def _contact(moment: Moment) -> str:
-    """The crisis check misses too much for an answer without a contact (docs/safety.md), so those at `none` carry one as well."""
-    if moment.reading.level != "none":
-        return ""
-    words = wording(moment.reading.language)
-    return "\n\n" + answers.filled(words.watch.contact, answers.contact(words, moment.about, moment.reading))
-
-
-def _offer(companion: Companion, moment: Moment, consent: str | None) -> str:
-    undecided = companion.model.configured and companion.consent_needed and moment.known.consent is None and not consent
-    if undecided and moment.reading.level == "none" and moment.known.state.answers % OFFER_EVERY == 0:
-        return "\n\n" + wording(moment.reading.language).offer
-    return ""
-
-
-def _disclosure(moment: Moment) -> str:
-    """In the first answer and again after a week away. At `imminent` the template says the short form, and the next answer this one."""
-    if moment.reading.level == "imminent" or _disclosed(moment.known):
-        return ""
-    return "\n\n" + wording(moment.reading.language).disclosure
-
-
-def _disclosed(known: Known) -> bool:
-    return known.state.disclosed_at is not None and known.now - (known.state.answered_at or 0) < WEEK
-
-
-async def _keep(db: Database, companion: Companion, user_id: int, moment: Moment, answered: str, consent: str | None) -> None:
-    try:
-        async with db.write() as tx:
-            key = await companion.vault.key_for(tx, user_id)
-            state = memory.noted(moment.known.state, moment.reading.level, moment.known.now)
-            if _disclosure(moment):
-                state = structs.replace(state, disclosed_at=moment.known.now)
-            await memory.remember(tx, key, user_id, "user", moment.text, moment.reading.level)
-            await memory.remember(tx, key, user_id, "assistant", answered, moment.reading.level)
-            await memory.keep_state(tx, key, user_id, state)
-            if consent:
-                await memory.decide(tx, user_id, consent)
-    except Exception as error:
-        # The person has an answer; losing its record is the smaller harm, and the operator reads about it.
-        log.error("companion_memory_failed", exc_info=error)
+def _actions(heard: Heard, answered: Reply) -> tuple[str, ...]:
+    """Names of what the client can show as buttons: the alarm, the lines, a person, an exercise."""
+    urgent = ("resources", "alarm", "person") if heard.reading.level in ("elevated", "imminent") else ("resources", "person")
+    offered = answered.state.offered
+    return (*urgent, f"exercise:{offered}") if offered else urgent

@@ -13,8 +13,8 @@ KINDS = {
     "intent": "intent intent-die risk-intent-time calm-decision it-decided",
     "plan": "risk-plan risk-time plan-twice away-by-then gone-by-then ending-with-a-time it-when-asleep it-with-a-time it-soon "
     "place-and-time risk-and-ending",
-    "means": "means-alone means-at-hand means-request means-in-hand means-mentioned means-ready means-and-sadness risk-means risk-edge "
-    "edge hoard lethal-question drawn-to-means way-to-leave way-asked way-asked-alone",
+    "means": "means-alone means-at-hand means-request means-in-hand means-mentioned means-ready means-and-sadness risk-means "
+    "wish-and-means-at-hand risk-edge edge hoard lethal-question drawn-to-means way-to-leave way-asked way-asked-alone",
     "act": "act act-in-progress other-in-the-act another-in-the-act swallowed-many",
     "goodbye": "note last-words last-thing affairs affairs-mentioned risk-goodbye do-not-look-for-me signs-of-an-ending settled-and-sad",
     "burden": "burden unmissed unmissed-gone others-better-without absent-unmissed drags-others-down",

@@ -108,11 +108,6 @@ class Frame(Struct, frozen=True):
     question: list[str]
 
 
-class Topic(Struct, frozen=True):
-    opening: list[str]
-    body: str
-
-
 class Wording(Struct, frozen=True):
     disclosure: str
     reminder: str
@@ -143,7 +138,6 @@ class Wording(Struct, frozen=True):
     watch: Watch
     flags: Flags
     frames: dict[str, Frame]
-    topics: dict[str, Topic] = {}
 
 
 @cache

@@ -3,12 +3,18 @@
 import pytest
 
 from holdfast.clock import DAY, SECOND
+from holdfast.companion.guided import talk
 from holdfast.companion.service import Companion, speak
 from holdfast.companion.wording import wording
 from holdfast.errors import Unavailable
 from holdfast.settings import Settings
 
 IMMINENT = "I have the gun in my hand and I want to die"
+
+
+def one_of(parts, text):
+    """Whether one of the wordings of a part stands in the text, as far as no number is filled into it."""
+    return any(part.partition("{")[0] and part.partition("{")[0] in text for part in parts)
 
 
 async def say(person, text):
@@ -46,7 +52,7 @@ async def test_a_text_that_is_too_long_says_so_and_with_a_sign_of_danger_names_a
 
 async def test_four_thousand_characters_are_read_to_the_last_sentence(maya):
     text = "It rained today and I walked. " * 131 + "I want to die."
-    assert wording("en").elevated.means in await say(maya, text[-4000:])
+    assert one_of(wording("en").elevated.opening, await say(maya, text[-4000:]))
 
 
 async def test_a_stranger_and_a_missing_person_get_the_same_404(maya, sam):
@@ -64,7 +70,7 @@ async def test_imminent_begins_with_the_action_and_the_numbers_of_the_persons_co
     await maya.patch("/user/edit/me/", {"location": "Portland, USA"})
     lines = (await say(maya, IMMINENT)).splitlines()
     assert lines[0] == "Call now: 911. Or: 988 Lifeline: call or text 988, day and night."
-    assert lines[-1].endswith(wording("en").not_a_person)
+    assert wording("en").not_a_person in " ".join(lines)
 
 
 async def test_a_veteran_is_given_the_veterans_line(maya):
@@ -92,12 +98,12 @@ async def test_two_imminent_answers_are_not_the_same_words(maya):
     ("text", "language"), [("Хочу умереть", "ru"), ("Хочу померти, мені дуже важко", "uk"), ("Quiero morirme", "es"), ("Ich will sterben", "de")]
 )
 async def test_each_person_is_answered_in_the_language_of_the_message(maya, text, language):
-    assert wording(language).elevated.means in await say(maya, text)
+    assert one_of(wording(language).elevated.opening, await say(maya, text))
 
 
 async def test_a_bare_word_is_answered_in_the_language_of_the_talk(maya):
     await say(maya, "Ich kann nicht schlafen und habe Albträume")
-    assert wording("de").topics["other"].body in await say(maya, "hm")
+    assert one_of(talk("de").topics["other"].body, await say(maya, "hm"))
 
 
 async def test_a_wish_for_a_person_leads_to_people(maya):
@@ -131,4 +137,4 @@ class Gone:
 
 async def test_a_database_that_fails_costs_the_memory_and_not_the_answer():
     answer = await speak(Gone(), Companion(Settings()), 1, IMMINENT)
-    assert wording("en").imminent.question[0] in answer
+    assert one_of(wording("en").imminent.first, answer)

@@ -90,6 +90,7 @@ async def test_nothing_that_was_said_stands_in_clear_in_the_database_or_its_file
 async def test_nothing_that_was_said_is_in_the_log_not_even_when_everything_breaks(written, maya, server):
     await say(maya, CANARY)
     await run(server, "update companion_turn set uid = uid || '0'")
+    await run(server, "update companion_person set uid = uid || '0'")
     await say(maya, f"{CANARY} again")
     await maya.get(f"/chat/me/history/?before_id={CANARY}")
     await maya.put("/chat/me/consent/", {"model": CANARY, CANARY: CANARY})

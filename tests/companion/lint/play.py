@@ -1,19 +1,17 @@
-"""Plays a scripted talk through the real episode and answers. The levels of the texts stand in the script: the crisis check is not needed."""
+"""Plays a scripted talk through everything that makes an answer without a model. The levels stand in the script: the crisis check is not needed."""
 
 import tomllib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from holdfast.clock import MINUTE
-from holdfast.companion import answers
-from holdfast.companion.answers import Circumstances
-from holdfast.companion.asking import reply_in
+from holdfast.companion import replying
 from holdfast.companion.detector import Reading
-from holdfast.companion.episode import CARRIED, Episode, follow, next_question, with_question
-from holdfast.companion.telling import DEEDS
+from holdfast.companion.listening import followed
+from holdfast.companion.memory import Known, State
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "ru", "uk", "es", "de")
@@ -67,35 +65,15 @@ def scripted(said: Line, language: str) -> Reading:
 
 
 def played(talk: Talk, reader: Reader = scripted) -> list[Answer]:
-    episode, answered, ai_said, found = Episode(), set[str](), False, list[Answer]()
+    state, found = State(), list[Answer]()
     for turn, said in enumerate(talk.said):
-        before, reading = episode, reader(said, talk.language)
-        episode = follow(before, reading, said.text, START + turn * MINUTE)
-        answered = answered if episode.level != "none" else set()
-        flags = (reading.flags | (episode.flags & CARRIED - set(DEEDS))) if episode.level != "none" else reading.flags
-        served = Reading(episode.level, flags, (), talk.language)
-        about = _circumstances(talk, before, episode, said, turn, episode.level not in answered, ai_said)
-        text, asked = answers.answer(served, about), answers.asks(served, about)
-        found.append(Answer(said, episode.level, before.level, flags, about.first, asked, text))
-        ai_said = ai_said or episode.level in ("elevated", "imminent")
-        answered = answered | {episode.level}
-        episode = with_question(episode, asked)
+        known = Known(START + turn * MINUTE, state=state, share="yes")
+        heard = followed(1, said.text, reader(said, talk.language), known)
+        about = structs.replace(heard.about, today=TODAY, country=talk.country, veteran=talk.veteran)
+        reply = replying.reply(heard._replace(about=about))
+        answered = replying.finished(heard._replace(about=about), reply)
+        level, before = heard.reading.level, state.episode.level
+        first, asked = level not in heard.state.served, answered.state.episode.pending
+        found.append(Answer(said, level, before, heard.reading.flags, first, asked, reply.text))
+        state = answered.state
     return found
-
-
-def _circumstances(talk: Talk, before: Episode, episode: Episode, said: Line, turn: int, first: bool, ai_said: bool) -> Circumstances:
-    question = next_question(episode)
-    # A text with a sign of its own is acknowledged for what it says, and not as a reply.
-    answered = before.pending if said.level in ("none", "watch") else None
-    return Circumstances(
-        today=TODAY,
-        country=talk.country,
-        veteran=talk.veteran,
-        turn=turn,
-        first=first,
-        question=question,
-        reworded=question == "thoughts" and "thoughts" in episode.asked,
-        answered=answered,
-        reply=reply_in(said.text, answered) if answered else None,
-        ai_said=ai_said,
-    )

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from holdfast.companion import guided
 from holdfast.companion.answers import LIMITS
 from holdfast.companion.asking import QUESTIONS
 from holdfast.companion.detector import LEVELS
@@ -74,7 +75,13 @@ def own(answers: list[Answer]) -> list[Answer]:
 def every_risk_turn_is_acknowledged_with_a_question_or_a_contact(talk: Talk, answers: list[Answer]) -> Met:
     for answer in at(answers, *RISKS):
         asks = any(holds(talk, "names_suicide", one) or holds(talk, "names_safety", one) for one in questions(answer.text))
-        yield answer.level, holds(talk, "acknowledges", answer.text) and (asks or has_contact(answer.text))
+        acknowledged = holds(talk, "acknowledges", answer.text) or names_the_topic(talk, answer.text)
+        yield answer.level, acknowledged and (asks or has_contact(answer.text))
+
+
+def names_the_topic(talk: Talk, text: str) -> bool:
+    """When nothing new was said, the guide answers, and its opening is the acknowledgement."""
+    return any(text.startswith(opening) for said in guided.talk(talk.language).topics.values() for opening in said.opening)
 
 
 @rule(harm=True)

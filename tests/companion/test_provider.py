@@ -8,8 +8,9 @@ from conftest import serving
 from msgspec import structs
 from provider import GOOD, provider
 
-from holdfast.companion import drafting, spending
+from holdfast.companion import drafting, numbers, spending
 from holdfast.companion.drafting import Draft
+from holdfast.companion.output_check import reasons_against
 from holdfast.companion.placeholders import hidden_names, without_identity
 from holdfast.companion.prompt import MARKER, Turn, messages
 from holdfast.companion.spending import ModelCaps
@@ -20,7 +21,7 @@ from holdfast.outside.model import Breaker, Model, NoAnswer
 from holdfast.settings import Settings
 
 CALM = "I had a long day at work and feel tense"
-IMMINENT = "I have the gun in my hand and I want to die"
+IMMINENT = "I am going to hang myself tonight, the rope is ready"
 FAULTS = ["429", "500", "401", "400", "html", "null", "empty", "long", "redirect", "megabyte", "refusal", "filtered", "reset"]
 BAD_TEXTS = {
     "a number": "Call 0800 555 1234 now.",
@@ -34,6 +35,10 @@ BAD_TEXTS = {
     "a refusal": "I cannot help with that.",
     "many questions": "How? Why? When? Where?",
 }
+
+
+def is_built_in(answer):
+    return GOOD not in answer and not {"empty", "language", "markup", "link"} & set(reasons_against(answer, "en", ours=True))
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ async def test_a_good_text_reaches_the_person(with_model, service):
 async def test_every_fault_ends_in_the_built_in_answer(with_model, service, fault):
     service.fault = fault
     answer = await with_model.say("I cannot sleep")
-    assert wording("en").topics["sleep"].body in answer
+    assert is_built_in(answer)
     assert 1 <= len(service.requests) <= 2  # a text that fails the check is asked for once more
     assert service.redirected == 0
 
@@ -91,7 +96,7 @@ async def test_every_fault_ends_in_the_built_in_answer(with_model, service, faul
 async def test_a_text_that_does_not_pass_the_check_is_never_sent(with_model, service, reason):
     service.text = BAD_TEXTS[reason]
     answer = await with_model.say("I cannot sleep")
-    assert wording("en").topics["sleep"].body in answer
+    assert is_built_in(answer)
     assert BAD_TEXTS[reason] not in answer
 
 
@@ -99,13 +104,13 @@ async def test_a_slow_provider_is_given_up_within_the_budget(with_model, service
     monkeypatch.setattr(model, "BUDGET", 0.3)
     service.fault = "late"
     began = time.perf_counter()
-    assert wording("en").topics["sleep"].body in await with_model.say("I cannot sleep")
+    assert is_built_in(await with_model.say("I cannot sleep"))
     assert time.perf_counter() - began < 15  # the provider takes 30; a busy machine some of its own
 
 
 async def test_a_stopped_provider_costs_no_answer(with_model, service):
     with_model.server.app.state.companion.model._url = "http://127.0.0.1:9"
-    assert wording("en").topics["sleep"].body in await with_model.say("I cannot sleep")
+    assert is_built_in(await with_model.say("I cannot sleep"))
 
 
 async def test_imminent_makes_no_call_and_is_never_sent_later_as_history(with_model, service):
@@ -113,13 +118,22 @@ async def test_imminent_makes_no_call_and_is_never_sent_later_as_history(with_mo
     assert service.requests == []
     await with_model.say(CALM)
     sent = [turn["content"] for asked in service.requests for turn in asked["messages"][1:]]
-    assert not any("gun" in text for text in sent), sent
+    assert not any("rope" in text for text in sent), sent
+
+
+REFLECTED = "The nights have been long. Much is resting on you."
 
 
 @pytest.mark.parametrize("text", ["I want to die", "Nothing will ever get better"])
-async def test_no_text_with_a_sign_leaves(with_model, service, text):
-    await with_model.say(text)
-    assert service.requests == []
+async def test_beside_a_sign_a_model_adds_two_sentences_at_most_and_the_frame_stays(with_model, service, text):
+    service.text = REFLECTED
+    answer = await with_model.say(text)
+    assert any(one in answer for one in numbers.checked())
+    assert REFLECTED in answer or text == "I want to die"  # there the first answer may be too long for more
+    service.text = "I have called your brother. He is on the way."
+    answer = await with_model.say(text)
+    assert service.text not in answer
+    assert any(one in answer for one in numbers.checked())
 
 
 async def test_nothing_that_names_the_person_leaves(with_model, service):

@@ -232,8 +232,8 @@ async def test_nobody_listens(talk, road):
 async def test_imminent_is_answered_at_once_while_the_model_is_mute(talk, road, record_property):
     assert read(IMMINENT).level == "imminent"
     say, _ = await talk()
+    await say(CALM)
     road.fault("mute")
-    await say(IMMINENT)
     earlier = len(road.requests())
     waiting = asyncio.create_task(say(CALM))
     while (before := len(road.requests())) == earlier:  # noqa: ASYNC110 (it comes by a file of another process)

@@ -1,4 +1,8 @@
-"""What a model may not say, in five languages: texts in the styles of several models, half of them never looked at while the rules were made."""
+"""What a model may not say, in five languages, in the styles of several models.
+
+Part `a` of the texts was there while the rules were made; `b`, `c` and `d` were each measured once and then widened the rules, so none of
+them is unseen any more: that all pass here says that nothing was lost, not how much of new text is stopped.
+"""
 
 from collections import defaultdict
 from pathlib import Path

@@ -85,7 +85,7 @@ def is_risk(text: str) -> bool:
 def sample(language: str, most: int = MOST) -> tuple[list[Message], list[Message]]:
     """Messages at risk that are found, and harmless ones that are left alone: the same ones each time."""
     own = [message for message in messages() if message.language == language]
-    random.Random(language).shuffle(own)  # noqa: S311 - the same each time
+    random.Random(language).shuffle(own)
     risk: list[Message] = []
     calm: list[Message] = []
     for message in own:
@@ -97,7 +97,7 @@ def sample(language: str, most: int = MOST) -> tuple[list[Message], list[Message
 
 def changed(found: list[Message], mutation: Callable[[str, random.Random], str]) -> list[tuple[str, bool]]:
     """Each message as it reads after the mutation, and whether it is a risk then."""
-    texts = [mutation(message.text, random.Random(f"{mutation.__name__}{message.seed}")) for message in found]  # noqa: S311
+    texts = [mutation(message.text, random.Random(f"{mutation.__name__}{message.seed}")) for message in found]
     return [(text, is_risk(text)) for text in texts]
 
 

@@ -25,6 +25,7 @@ from holdfast.companion.privacy_routes import doors as privacy_doors
 from holdfast.companion.resource_routes import doors as resource_doors
 from holdfast.companion.routes import doors as companion_doors
 from holdfast.companion.service import Companion
+from holdfast.companion.stream_routes import doors as companion_stream_doors
 from holdfast.companion.tool_routes import doors as tool_doors
 from holdfast.contacts.routes import doors as contact_doors
 from holdfast.db import open_database
@@ -63,6 +64,7 @@ DOORS = [
     link_doors,
     provider_doors,
     companion_doors,
+    companion_stream_doors,
     privacy_doors,
     resource_doors,
     tool_doors,

@@ -7,6 +7,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ ENCODED = re.compile(r"\b[A-Za-z0-9+/]{16,}={0,2}")
 UNSEEN = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u00ad\\u034f\\u061c\\u115f\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\ufe00-\\ufe0f\\ufeff]"
 )
+# A digit in a Cyrillic word; the letters that it stands for, the likeliest first. In Latin words signs.toml says it.
+CYRILLIC_DIGITS = {"0": "о", "1": "иіл", "3": "ез", "4": "ач", "5": "с", "6": "б", "7": "т", "@": "а", "$": "с"}
+AS_DIGITS = 64  # words that one with digits in it is tried as
+FEW = 40  # words of a text in which any slip is repaired; in a longer one the other words say it
 WORD_LIMIT = 40  # characters; a longer word is noise, and the limit keeps the work per character constant
 CENSORED_LIMIT = 12
 
@@ -50,6 +55,19 @@ class Spelling(NamedTuple):
     censored: frozenset[str]
     near: dict[str, tuple[str, ...]]
     protected: frozenset[str]
+
+
+class Known(NamedTuple):
+    """Every word that means something here, in all languages; `stems` take any ending."""
+
+    words: frozenset[str]
+    stems: frozenset[str]
+
+    def reach(self, word: str) -> int:
+        """How many letters of it are known."""
+        if word in self.words:
+            return len(word) + 1
+        return next((length for length in range(len(word), 2, -1) if word[:length] in self.stems), 0)
 
 
 def words_of(text: str) -> list[str]:
@@ -109,6 +127,15 @@ def spelling() -> Spelling:
     )
 
 
+@cache
+def known_words() -> Known:
+    texts = [text for file in (DATA / "concepts").glob("*.toml") for text in tomllib.loads(file.read_text("utf-8")).values()]
+    entries = [entry.strip() for text in texts for entry in fold_text(text).replace("-", "").split(",")]
+    words = frozenset(entry for entry in entries if not entry.endswith("*"))
+    stems = frozenset(entry.rstrip("*") for entry in entries if entry.endswith("*"))
+    return Known(words.union(spelling().key_words, spelling().protected), stems)
+
+
 def tokens_of(text: str) -> list[Token]:
     text = unicodedata.normalize("NFKC", text)
     text = UNSEEN.sub("", text)
@@ -118,7 +145,8 @@ def tokens_of(text: str) -> list[Token]:
     text += "".join(f"\n{hidden}" for hidden in _hidden_texts(text))
     pieces = list(_pieces(text))
     by_sound = sum(word in spelling().sound_markers for word, _, _ in pieces) >= 2
-    return [Token(_forms(word, by_sound), sentence, clause) for word, sentence, clause in pieces]
+    repair = len(pieces) <= FEW
+    return [Token((*_forms(word, by_sound), *(_repaired(word) if repair else ())), sentence, clause) for word, sentence, clause in pieces]
 
 
 def language_of(tokens: list[Token], default: str) -> str:
@@ -182,7 +210,7 @@ def _expanded(written: str, spoken: str) -> tuple[str, ...]:
         stem, _, ending = written.rpartition("'")
         plain = {"m": "{} am", "ll": "{} will", "ve": "{} have", "re": "{} are", "d": "{} would", "s": "{} is"}.get(fold(ending))
         plain = plain and plain.format(fold(stem))
-    return tuple(fold(part) for part in plain.split()) if plain else ((word,) if word else ())
+    return tuple(fold(part) for part in plain.split()) if plain else ((_without_digits(word),) if word else ())
 
 
 def _one_script(word: str) -> str:
@@ -197,7 +225,7 @@ def _forms(word: str, by_sound: bool) -> tuple[str, ...]:
     for times in (r"\1", r"\1\1"):
         found[REPEATED.sub(times, word)] = None
     if re.search(r"[\d@$]", word) and re.search(r"[^\W\d]", word):
-        found[word.translate(known.leet)] = None
+        found[_as_letters(word)] = None
     if "*" in word and len(word) <= CENSORED_LIMIT:
         pattern = re.compile(re.escape(word).replace(r"\*", "."))
         found.update(dict.fromkeys(key for key in known.censored if pattern.fullmatch(key)))
@@ -207,6 +235,35 @@ def _forms(word: str, by_sound: bool) -> tuple[str, ...]:
         heard = _cyrillic(word)
         found.update(dict.fromkeys((heard, heard + "ь", heard.replace("ы", "й"), heard.replace("ы", "и"))))
     return tuple(found)
+
+
+def _without_digits(word: str) -> str:
+    """A word with digits for letters as it is meant, if that is a word; not "20th" and "5 km"."""
+    if not re.search(r"[^\W\d].*[\d@$]|[\d@$].*[^\W\d]{3}", word):
+        return word
+    meant = _as_letters(word)
+    return meant if known_words().reach(meant) > len(meant) // 2 else word
+
+
+@lru_cache(maxsize=20_000)
+def _as_letters(word: str) -> str:
+    cyrillic = CYRILLIC.search(word)
+    choices = [CYRILLIC_DIGITS.get(sign, sign) if cyrillic else sign.translate(spelling().leet) + "l" * (sign == "1") for sign in word]
+    return max(map("".join, islice(product(*choices), AS_DIGITS)), key=known_words().reach)
+
+
+@lru_cache(maxsize=20_000)
+def _repaired(word: str) -> tuple[str, ...]:
+    """Words one slip away from one that nobody knows: a letter left out, or two in the wrong order."""
+    known = known_words()
+    if not 3 < len(word) <= CENSORED_LIMIT or not word.isalpha() or known.reach(word):
+        return ()
+    letters = "абвгдежзийклмнопрстуфхцчшщъыьэюяіїєґ" if CYRILLIC.search(word) else "abcdefghijklmnopqrstuvwxyz"
+    near = [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)]
+    near += [word[:at] + letter + word[at:] for at in range(1, len(word)) for letter in letters]
+    found = {one: reach for one in near if (reach := known.reach(one)) > max(4, len(one) - 3)}
+    best = max(found.values(), default=0)
+    return tuple(one for one, reach in found.items() if reach == best)[:3]
 
 
 def _meant(word: str) -> list[str]:

@@ -18,15 +18,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from written import Message, made_from, messages  # noqa: E402
 
-from holdfast.companion.detector import IMMINENT_TOO, LEVELS, analysed  # noqa: E402
-from holdfast.companion.weighing import BUCKETS, features  # noqa: E402
+from holdfast.companion.detector import LEVELS, analysed, may_be_imminent  # noqa: E402
+from holdfast.companion.weighing import BUCKETS, ZERO, features  # noqa: E402
 from holdfast.companion.words import DATA  # noqa: E402
 
 AUTHOR = "x"  # wrote the rules out of these messages: how well those fit them teaches nothing
 SAMPLES = 4  # messages out of one line that holds alternatives
 STRENGTH = 8.0  # the inverse of the regularisation
-HARMLESS = {"watch": 0.22, "elevated": 0.07}  # share of the harmless that nobody learnt from and that are raised to the level
-LESSER = 0.04  # share of the others that may look imminent
+UNDECIDED = 0.1  # what a message at `watch` counts
+HARMLESS = {"watch": 0.30, "elevated": 0.12, "imminent": 0.03}  # share of harmless messages, most of them made to mislead, that may be raised so far
 
 
 class Example(NamedTuple):
@@ -46,7 +46,7 @@ def _example(message: Message) -> Example:
     if message.writer == AUTHOR:
         pieces = [piece._replace(rules=[]) for piece in pieces]
     by_rules = max([LEVELS.index(level) for match, level in seen.judged if match.frame.strong], default=0)
-    may = [bool(IMMINENT_TOO & {hit.kind for hit in piece.hits}) for piece in pieces]
+    may = [may_be_imminent(piece, seen.languages) for piece in pieces]
     return Example(message, [_values(features(piece, seen.languages)) for piece in pieces], may, by_rules)
 
 
@@ -58,14 +58,27 @@ def _values(groups: Iterable[list[int]]) -> dict[int, float]:
     return values
 
 
+class Line(NamedTuple):
+    """One question's weights as they are shipped: bytes around 128, times `scale`, plus `bias`."""
+
+    bytes: np.ndarray
+    scale: float
+    bias: float
+
+    def of(self, rows: csr_matrix) -> np.ndarray:
+        return rows @ ((self.bytes.astype(float) - ZERO) * self.scale) + self.bias
+
+
 class Model(NamedTuple):
-    risk: LogisticRegression
-    imminent: LogisticRegression
+    risk: Line
+    imminent: Line
 
     def scores(self, example: Example) -> list[tuple[float, float]]:
         """Per piece."""
+        if not example.pieces:
+            return []
         rows = matrix(example.pieces)
-        return list(zip(self.risk.decision_function(rows), self.imminent.decision_function(rows), strict=True)) if example.pieces else []
+        return list(zip(self.risk.of(rows), self.imminent.of(rows), strict=True))
 
 
 def matrix(rows: list[dict[int, float]]) -> csr_matrix:
@@ -81,16 +94,28 @@ def learnt(known: list[Example]) -> Model:
     chosen = [0] * len(known)
     for _ in range(2):
         rows = matrix([example.pieces[at] for example, at in zip(known, chosen, strict=True)])
-        model = Model(*(_fitted(rows, [example.message.level in LEVELS[least:] for example in known]) for least in (2, 3)))
+        levels = np.array([LEVELS.index(example.message.level) for example in known])
+        model = Model(_line(rows, levels, 2), _line(rows, levels, 3))
         chosen = [_heaviest(model, example) if len(example.pieces) > 1 else 0 for example in known]
     return model
 
 
-def _fitted(rows: csr_matrix, answers: list[bool]) -> LogisticRegression:
-    """Dual coordinate descent: plain loops in a fixed order, so the result does not depend on the machine's linear algebra."""
-    return LogisticRegression(C=STRENGTH, solver="liblinear", dual=True, class_weight="balanced", max_iter=300, tol=1e-2, random_state=7).fit(
-        rows, answers
-    )
+def _line(rows: csr_matrix, levels: np.ndarray, least: int) -> Line:
+    """Dual coordinate descent: plain loops in a fixed order, so the result does not depend on the machine's linear algebra.
+
+    What many messages hold says less than what few do. `watch` stands between the two answers: it hardly counts for either.
+    """
+    answers = levels >= least
+    shares = np.where(levels == 1, UNDECIDED, 1.0)
+    shares *= np.where(answers, shares.sum() / shares[answers].sum(), shares.sum() / shares[~answers].sum()) / 2
+    seen = np.bincount(rows.indices, minlength=BUCKETS)
+    rarity = (np.log((rows.shape[0] + 1) / (seen + 1)) / 5) ** 2
+    scaled = csr_matrix((rows.data * rarity[rows.indices], rows.indices, rows.indptr), shape=rows.shape)
+    fitted = LogisticRegression(C=STRENGTH, solver="liblinear", dual=True, max_iter=300, tol=1e-2, random_state=7)
+    fitted.fit(scaled, answers, sample_weight=shares)
+    weights = fitted.coef_[0] * rarity
+    scale = float(np.sort(np.abs(weights[weights != 0]))[-1 - np.count_nonzero(weights) // 2000]) / 127
+    return Line(np.clip(np.rint(weights / scale) + ZERO, 0, 255).astype(np.uint8), scale, float(fitted.intercept_[0]))
 
 
 def _heaviest(model: Model, example: Example) -> int:
@@ -106,10 +131,11 @@ class Limits(NamedTuple):
 
 def limits(seen: list[tuple[Example, list[tuple[float, float]]]]) -> Limits:
     """`seen`: scores by models that did not learn from the message's writer."""
-    harmless = sorted(max([risk for risk, _ in scores], default=-9.0) for example, scores in seen if example.message.level == "none")
-    watch, elevated = (harmless[int(len(harmless) * (1 - HARMLESS[level]))] for level in ("watch", "elevated"))
-    lesser = sorted(max([act for _, act in scores], default=-9.0) for example, scores in seen if example.message.level != "imminent")
-    return Limits(watch, elevated, lesser[int(len(lesser) * (1 - LESSER))])
+    harmless = [scores for example, scores in seen if example.message.level == "none" and example.message.writer != AUTHOR]
+    risks = sorted(max([risk for risk, _ in scores], default=-9.0) for scores in harmless)
+    watch, elevated = (risks[int(len(risks) * (1 - HARMLESS[level]))] for level in ("watch", "elevated"))
+    acts = sorted(max([act for risk, act in scores if risk >= elevated], default=-9.0) for scores in harmless)
+    return Limits(watch, elevated, acts[int(len(acts) * (1 - HARMLESS["imminent"]))])
 
 
 def level_of(example: Example, scores: list[tuple[float, float]], known: Limits) -> int:
@@ -122,17 +148,14 @@ def level_of(example: Example, scores: list[tuple[float, float]], known: Limits)
 
 
 def keep(model: Model, known: Limits) -> None:
-    fitted = (model.risk, model.imminent)
-    scale = [float(np.abs(each.coef_).max()) / 127 for each in fitted]
     about = {
-        "version": 2,
+        "version": 3,
         "made_from": made_from(),
-        "scale": scale,
-        "bias": [float(each.intercept_[0]) for each in fitted],
+        "scale": [each.scale for each in model],
+        "bias": [each.bias for each in model],
         **known._asdict(),
     }
-    body = b"".join((np.rint(each.coef_[0] / size) + 128).astype(np.uint8).tobytes() for each, size in zip(fitted, scale, strict=True))
-    (DATA / "weights.bin").write_bytes(json.dumps(about).encode() + b"\n" + body)
+    (DATA / "weights.bin").write_bytes(json.dumps(about).encode() + b"\n" + b"".join(each.bytes.tobytes() for each in model))
 
 
 def left_out(known: list[Example], plain: list[Example], part: str) -> list[tuple[Example, list[tuple[float, float]]]]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from holdfast.companion import scope
+from holdfast.companion.concepts import code_of, codes_of
 from holdfast.companion.frames import Match, matches
 from holdfast.companion.normalise import Token, language_of, tokens_of
 from holdfast.companion.scope import LEVELS
@@ -12,11 +13,19 @@ from holdfast.companion.weighing import Piece, pieces_of, scores, weights
 from holdfast.companion.words import Hit, vocabulary
 
 ELEVATED = LEVELS.index("elevated")
-# Weights alone make nothing imminent: one of these must have been said too.
+# Of these one must have been said too, before weights make anything imminent.
 IMMINENT_TOO = frozenset(
     "soon plan means reach gather hoard edge lastwords goodbye affairs note end_soon decided act_done settle last_thing place_plan asleep "
     "ingested many pills blood hurt_verb unable no_exit enough_life taken "
     "slay danger violence_me act3 other_act painless horizon do_it at_hand perilous".split()
+)
+CONCEPTS_TOO = frozenset(
+    code_of(name)
+    for name in (
+        "TODAY_NOW TONIGHT TOMORROW_SOON WEEKDAY_DATE HOUR_MINUTE FINALLY DECIDE PLAN WEAPON BLADE PILLS POISON_GAS HEIGHT TRAIN_ROAD "
+        "HANG_ROPE FALL_JUMP DROWN_WATER BURN_FIRE CUT_HURT_SELF BLOOD_WOUND SWALLOW_TAKE HOLD_HAVE_AT_HAND COLLECT_STORE GOODBYE "
+        "LETTER_NOTE GIVE_AWAY WILL_PAPERS TIDY_ORDER LOOK_AFTER KEYS_HOME KILL VIOLENCE_OTHER LOCK_DOOR_HIDE"
+    ).split()
 )
 BESIDE_THE_LEVEL = ("minor", "veteran_words", "asks_human", "asks_if_ai")
 
@@ -70,16 +79,30 @@ def analysed(text: str, language: str = "") -> Analysis:
 
 def _read(text: str, language: str) -> Reading:
     found = analysed(text, language)
-    judged, scene = [(match, level) for match, level in found.judged if match.frame.strong], found.scene
-    flags = {kind for kind in BESIDE_THE_LEVEL if kind in scene.kinds}
-    flags.update(flag for match, _ in judged for flag in match.frame.flags)
-    if any(LEVELS.index(level) >= ELEVATED and scene.about_another(match) for match, level in judged):
-        flags.add("third_person")
-    rules = {match.frame.id for match, _ in judged}
-    by_rules, by_weights = highest([level for _, level in judged]), _weighed(found)
+    strong = [(match, level) for match, level in found.judged if match.frame.strong]
+    by_rules, by_weights = highest([level for _, level in strong]), _weighed(found)
+    rules = {match.frame.id for match, _ in found.judged}
     if LEVELS.index(by_weights) > LEVELS.index(by_rules):
         rules.add(f"weights-{by_weights}")
-    return Reading(highest([by_rules, by_weights]), frozenset(flags), tuple(sorted(rules)), found.spoken)
+    level = highest([by_rules, by_weights])
+    return Reading(level, _flags(found, level), tuple(sorted(rules)) if level != "none" else (), found.spoken)
+
+
+def _flags(found: Analysis, level: str) -> frozenset[str]:
+    """A sign that sets no level by itself still says what a risk is about."""
+    flags = {kind for kind in BESIDE_THE_LEVEL if kind in found.scene.kinds}
+    signs = found.judged if LEVELS.index(level) >= ELEVATED else [sign for sign in found.judged if sign[0].frame.strong]
+    flags.update(flag for match, _ in signs for flag in match.frame.flags)
+    if any(LEVELS.index(level) >= ELEVATED and found.scene.about_another(match) for match, level in signs):
+        flags.add("third_person")
+    return frozenset(flags)
+
+
+def may_be_imminent(piece: Piece, languages: list[str]) -> bool:
+    """Weights alone make nothing imminent: means, a time, a goodbye or an act must be named as well."""
+    if not IMMINENT_TOO.isdisjoint([hit.kind for hit in piece.hits]):
+        return True
+    return any(not CONCEPTS_TOO.isdisjoint(codes_of(token.forms, languages[token.sentence])) for token in piece.tokens)
 
 
 def _weighed(found: Analysis) -> str:
@@ -87,7 +110,7 @@ def _weighed(found: Analysis) -> str:
     known, level = weights(), "none"
     for piece in found.pieces():
         risk, act = scores(piece, found.languages)
-        if risk >= known.elevated and act >= known.act and IMMINENT_TOO & {hit.kind for hit in piece.hits}:
+        if risk >= known.elevated and act >= known.act and may_be_imminent(piece, found.languages):
             return "imminent"
         level = highest([level, "elevated" if risk >= known.elevated else "watch" if risk >= known.watch else "none"])
     return level

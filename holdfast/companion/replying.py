@@ -16,8 +16,9 @@ WEEK = 7 * DAY
 REMINDED = 3 * HOUR  # of active use; companion.md section 6
 PAUSE = 30 * MINUTE  # a longer gap ends active use
 OFFER_EVERY = 5  # answers, until the person has decided
-OWN_WORDS = {"human", "ai", "empty", "privacy", "told"}  # topics whose answer must be true to the letter: no model writes it
-OPENINGS = 12  # the last ones, remembered
+# Topics whose answer must be true to the letter: no model writes it.
+OWN_WORDS = {"human", "ai", "empty", "privacy", "called", "medicine", "professional"}
+OPENINGS = 60  # the last ones, remembered: none may come back too often in a talk
 ELEVATED = LEVELS.index("elevated")
 
 
@@ -138,7 +139,8 @@ def _check_in(heard: Heard, words: Wording) -> list[str]:
 
 
 def _topic(heard: Heard, state: State) -> Reply:
-    found = guided.guide(heard.text, heard.reading, state.openings, state.answers, lambda topic: walking.suggested(topic, state.tools))
+    turn = state.answers + heard.user_id
+    found = guided.guide(heard.text, heard.reading, state.openings, turn, lambda topic: walking.suggested(topic, state.tools))
     reach = answers.contact(wording(heard.reading.language), heard.about, heard.reading)
     state = structs.replace(state, openings=(*state.openings, found.opening)[-OPENINGS:], offered=found.offers)
     own = bool(heard.reading.flags & {"asks_human", "asks_if_ai"}) or found.topic in OWN_WORDS

@@ -252,3 +252,11 @@ async def test_without_a_model_the_answer_is_one_block(maya):
     assert answer.status == 200
     assert answer.content.count(b"event: ") == 2
     assert answer.content.startswith(b"event: sentence\ndata: ") and b"event: done\ndata: " in answer.content
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_staff_may_ask_for_anybody_and_a_stranger_finds_nobody(olive, sam, maya, nobody):
+    assert (await olive.post(f"/chat/{maya.id}/stream/", {"text": CALM})).content.startswith(b"event: sentence")
+    other, missing = [await sam.post(f"/chat/{number}/stream/", {"text": CALM}) for number in (maya.id, 999)]
+    assert (other.status, other.json) == (404, {"error": "User not found"}) and other.content == missing.content
+    assert (await nobody.post("/chat/1/stream/", {"text": CALM})).status == 401

@@ -15,7 +15,7 @@ from holdfast.companion.asking import Reply
 from holdfast.companion.detector import Reading, highest, read
 from holdfast.companion.episode import CARRIED, Episode
 from holdfast.companion.memory import Known, State
-from holdfast.companion.normalise import fold, spelling
+from holdfast.companion.normalise import fold, language_of, spelling, tokens_of
 from holdfast.companion.resources import country_of
 from holdfast.companion.spending import ModelCaps
 from holdfast.companion.telling import DEEDS, Circumstances
@@ -169,4 +169,5 @@ def _language(text: str, guessed: str, talk: str | None) -> str:
     if talk is None or not guessed or guessed == talk:
         return talk or guessed or "en"
     words = {fold(word) for word in text.split()}
-    return talk if len(words) <= BARE and words & spelling().function_words.get(talk, frozenset()) else guessed
+    # The guess falls back on Russian for Cyrillic; beside a talk it falls back on that one's language.
+    return talk if len(words) <= BARE and words & spelling().function_words.get(talk, frozenset()) else language_of(tokens_of(text), talk)

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from socket import inet_aton
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -163,6 +165,10 @@ def _check(settings: Settings) -> None:
         problems.append("HOLDFAST_LEASE must be longer than HOLDFAST_SEND_LIMIT by more than a second: no send may outlive its lease.")
     if settings.model_url and not settings.model_name:
         problems.append("HOLDFAST_MODEL_NAME is needed beside HOLDFAST_MODEL_URL.")
+    if settings.model_url and not _may_hear_people(settings.model_url):
+        problems.append(
+            "HOLDFAST_MODEL_URL must begin with https://, or with http:// and a private address; link-local and metadata addresses are refused."
+        )
     problems += _check_vault(settings)
     if settings.production:
         problems += _check_production(settings)
@@ -202,6 +208,33 @@ def _check_vault(settings: Settings) -> list[str]:
 def _is_private(url: str) -> bool:
     where = urlsplit(url)
     return where.scheme == "https" or (where.scheme == "http" and where.hostname in LOOPBACK)
+
+
+def _may_hear_people(url: str) -> bool:
+    """In clear only inside the operator's own network, and never where a cloud keeps its secrets (security.md N5)."""
+    from holdfast.outside.web import forbidden
+
+    try:
+        where = urlsplit(url)
+        host = where.hostname or ""
+        address = _address(host)
+    except ValueError:
+        return False
+    if not host or (address and forbidden(str(address))):
+        return False
+    return where.scheme == "https" or (where.scheme == "http" and (host in LOOPBACK or (address is not None and address.is_private)))
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """Also as one number or in hexadecimal digits, as the system reads it; None for a name."""
+    try:
+        found = ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            return IPv4Address(inet_aton(host))
+        except OSError:
+            return None
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
 def is_sender(address: str) -> bool:

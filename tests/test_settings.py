@@ -39,5 +39,51 @@ def test_a_wrong_setting_is_named_without_its_value(given, named):
     assert not any(value in str(refused.value) for value in given.values() if value != "*")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.org/v1",
+        "https://10.0.0.7:8443",
+        "http://127.0.0.1:11434/v1",
+        "http://localhost:11434",
+        "http://[::1]:8080/v1",
+        "http://192.168.1.20:8000",
+        "http://172.20.0.3",
+        "http://[fd12:3456::1]:8000",
+    ],
+)
+def test_a_model_may_be_anywhere_with_tls_and_near_without(url):
+    assert from_environment({"HOLDFAST_MODEL_URL": url, "HOLDFAST_MODEL_NAME": "m"}, NOWHERE).model_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.org/v1",
+        "http://8.8.8.8",
+        "http://[::ffff:8.8.8.8]",
+        "http://134744072",
+        "https://169.254.169.254/latest",
+        "http://169.254.10.1",
+        "https://2852039166",
+        "https://0xa9fea9fe",
+        "https://[::ffff:169.254.169.254]",
+        "https://[fe80::1%25eth0]",
+        "https://[fd00:ec2::254]",
+        "http://192.0.0.192",
+        "https://100.100.100.200",
+        "http://0.0.0.0:8000",
+        "ftp://127.0.0.1",
+        "api.example.org/v1",
+        "https:///v1",
+        "https://[::1",
+    ],
+)
+def test_no_model_is_asked_in_clear_from_afar_or_where_a_cloud_keeps_its_secrets(url):
+    with pytest.raises(WrongSettings, match="HOLDFAST_MODEL_URL") as refused:
+        from_environment({"HOLDFAST_MODEL_URL": url, "HOLDFAST_MODEL_NAME": "m"}, NOWHERE)
+    assert url not in str(refused.value)
+
+
 def test_a_name_that_is_not_known_is_told_apart():
     assert without_effect({"HOLDFAST_SMTP": "x", "HOLDFAST_TEST_POSTGRES": "off", "HOLDFAST_MAIL_FROM": "a@b.org"}, NOWHERE) == ["HOLDFAST_SMTP"]

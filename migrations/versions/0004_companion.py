@@ -55,13 +55,6 @@ create index hand_over_closed on hand_over (closed_at) where closed_at is not nu
 create index companion_turn_plain on companion_turn (id) where uid is null;
 create index companion_turn_due on companion_turn (forget_at);
 create index companion_state_of on companion_person (state_at) where state is not null;
-create table companion_day (                -- how often which level was answered with which country's line: no person in it
-    day integer not null,                   -- days since 1970
-    level text not null,
-    country text not null,                  -- empty: none
-    answers integer not null,
-    primary key (day, level, country)
-);
 create table model_use (                    -- what the provider was asked for: the daily caps count it
     day integer not null,
     user_id bigint not null references account (id) on delete cascade,

@@ -211,7 +211,7 @@ def _is_private(url: str) -> bool:
 
 
 def _may_hear_people(url: str) -> bool:
-    """In clear only inside the operator's own network, and never where a cloud keeps its secrets (security.md N5)."""
+    """In clear only inside the operator's own network (an address, a name without a dot), never where a cloud keeps its secrets: security.md N5."""
     from holdfast.outside.web import forbidden
 
     try:
@@ -222,7 +222,8 @@ def _may_hear_people(url: str) -> bool:
         return False
     if not host or (address and forbidden(str(address))):
         return False
-    return where.scheme == "https" or (where.scheme == "http" and (host in LOOPBACK or (address is not None and address.is_private)))
+    near = host in LOOPBACK or address.is_private if address else "." not in host and host != "metadata"
+    return where.scheme == "https" or (where.scheme == "http" and near)
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

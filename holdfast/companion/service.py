@@ -53,9 +53,11 @@ async def stream(db: Database, companion: Companion, user_id: int, text: str, *,
     """
     heard = await _heard(db, companion, user_id, text, own=own)
     answered = await _answered(db, companion, heard)
+    draft, built_in = None, answered.body
     if answered.model and heard.reading.level == "none" and _may_use_model(companion, heard):
+        draft = await _draft(db, companion, heard)
+    if draft:
         async with companion.call(user_id):
-            draft, built_in = await _draft(db, companion, heard), answered.body
             async for event in drafting.model_stream(db, companion.model, companion.caps, draft, lambda: built_in):
                 if isinstance(event, Done):
                     answered = answered._replace(body=event.text)
@@ -130,6 +132,8 @@ def _may_use_model(companion: Companion, heard: Heard) -> bool:
 async def _written(db: Database, companion: Companion, heard: Heard, answered: Reply) -> Reply:
     """The model's words in the place of ours, or beside them from `watch` up; ours whenever it fails or is refused by the check."""
     draft = await _draft(db, companion, heard)
+    if draft is None:
+        return answered
     if LEVELS.index(heard.reading.level) >= WATCH:
         said = await drafting.reflection(db, companion.model, companion.caps, draft)
         return answered._replace(body=answers.with_reflection(answered.body, said, heard.reading.level)) if said else answered
@@ -137,11 +141,15 @@ async def _written(db: Database, companion: Companion, heard: Heard, answered: R
     return answered._replace(body=written.text) if written.text else answered._replace(failed=written.refused)
 
 
-async def _draft(db: Database, companion: Companion, heard: Heard) -> Draft:
-    """The last turns, and the names and places that a model must not learn."""
-    async with db.read() as tx:
-        turns = await memory.last_turns(tx, companion.vault, heard.user_id)
-        people = [contact.name for contact in await contacts.people(tx, heard.user_id)]
+async def _draft(db: Database, companion: Companion, heard: Heard) -> Draft | None:
+    """The last turns, and the names and places that a model must not learn. None when these cannot be read: then nothing leaves."""
+    try:
+        async with db.read() as tx:
+            turns = await memory.last_turns(tx, companion.vault, heard.user_id)
+            people = [contact.name for contact in await contacts.people(tx, heard.user_id)]
+    except Exception as error:
+        log.error("companion_draft_failed", exc_info=error)
+        return None
     names = [*people, *heard.person.names]
     parts = [part for name in names for part in name.split() if len(part) > 2]
     private = sorted({*names, *parts}, key=len, reverse=True)

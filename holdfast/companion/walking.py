@@ -108,6 +108,14 @@ def waiting(language: str, tools: Tools) -> str | None:
     return walking_words(language).waits if tools.walk and tools.walk.asides == 1 else None
 
 
+def steers(text: str, tools: Tools) -> bool:
+    """Whether a short message is nothing but a word or a number for the exercise under way: such a word is no sign of anything."""
+    if tools.walk is None:
+        return False
+    said = commands.heard(text)
+    return said.words <= REMARK and (bool(said.kinds & COMMANDS) or said.number is not None)
+
+
 def asks_person(text: str, tools: Tools) -> bool:
     """Whether "person" is the choice after an exercise: then a person of the service is wanted."""
     return bool(tools.walk and _wants_person(commands.heard(text), tools.walk))

@@ -160,7 +160,7 @@ async def test_disclosure_d3_begins_anew_after_a_pause_of_half_an_hour(maya, ser
     await say(maya, "Hello")
     assert await reminded(maya, server, 20, 8) == []
     await server.turn_clock(31 * MINUTE / SECOND)
-    await say(maya, "Hello")
+    assert wording("en").reminder not in await say(maya, "Hello"), "three hours after the first message, with a pause in them"
     assert await reminded(maya, server, 20, 9) == [9]
 
 

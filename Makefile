@@ -27,7 +27,6 @@ bench: $(VENV)/.test
 faults: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow -rP
 	$(BIN)/python tests/faults/kill_at_random.py
-	$(BIN)/python tests/faults/companion_litellm.py
 
 fuzz: $(VENV)/.test
 	$(BIN)/python tests/faults/fuzz_api.py --max-examples $(EXAMPLES)

@@ -12,6 +12,14 @@ from holdfast.companion.normalise import Token, language_of, tokens_of
 from holdfast.companion.words import DATA, Hit, vocabulary
 
 QUOTED = re.compile(r"(?<=[:,] )[\"“„«][^\"“”„«»]{1,200}[\"”“»]")
+# What a sign or a word is to mean is said by the person, with or without quotation marks.
+MEANT = re.compile(r"\b(?:means?|bedeute[nt]+|heißt|signifi(?:que|ca)|значит|означа(?:ет|є)|значить)(?:: | [\"“„«])[^.!?;\"”»]{1,80}", re.IGNORECASE)
+# "Say it in one sentence: tomorrow I do that." A request at the start of a sentence, and what the person is to say.
+ASKED_TO_SAY = re.compile(
+    r"(?:^|[.!?…] )(?:say|decide|write|think|tell|скажите|решите|запишите|напишите|подумайте|скажіть|вирішіть|запишіть|напишіть|подумайте"
+    r"|di|diga|dile|decide|decida|escribe|escriba|piensa|sag|sagen sie|entscheide|schreib|denk)\b[^.!?:]{0,40}: [^.!?]{1,80}",
+    re.IGNORECASE,
+)
 DENIALS = frozenset({"neg", "nobody"})
 
 
@@ -25,6 +33,7 @@ class Rule(Struct, frozen=True):
     denied: bool = False
     far: bool = False
     unless: list[str] = []
+    save: list[str] = []
     between: list[str] = []
     last: bool = False
     own: bool = False
@@ -38,9 +47,10 @@ def rules() -> list[Rule]:
 
 @cache
 def accented() -> tuple[re.Pattern[str], frozenset[str]]:
-    """Spanish acts that without their accent would be a request: `llamé`, I have called; `llame`, please call. And the words that end alike."""
+    """Spanish acts that an accent tells from a request: `llamé`, I have called; `llame`, please call. And the words that end alike."""
     accents = _data()["accents"]
-    return re.compile(rf"(?<!\bno )\b(?:{'|'.join(accents['acted'].split())})\b", re.IGNORECASE), frozenset(accents["not"].split())
+    acted = rf"(?:{'|'.join(accents['acted'].split())})"
+    return re.compile(rf"(?<!\bno )\b(?:{acted}|{accents['does']})\b", re.IGNORECASE), frozenset(f"{accents['not']} {accents['may']}".split())
 
 
 @cache
@@ -49,7 +59,7 @@ def endings() -> list[tuple[str, str, re.Pattern[str], frozenset[str]]]:
     known = _data()["endings"]
     return [
         (kind, language, re.compile(form), frozenset(known["innocent"][language].split()))
-        for kind in ("past", "perfect")
+        for kind in ("past", "perfect", "first", "drug")
         for language, form in known[kind].items()
     ]
 
@@ -63,10 +73,10 @@ def forbidden(text: str, language: str, *, calm: bool) -> list[str]:
     """Ids of the rules that the text breaks. `calm`: an answer at `none`, where suicide is not spoken of."""
     found = _broken(tokens_of(text), language, [rule for rule in rules() if not rule.own and (calm or not rule.calm)])
     # A sentence that the person may send to somebody speaks for the person, not for us.
-    own_words = QUOTED.sub(" ", text)
+    own_words = ASKED_TO_SAY.sub(". ", MEANT.sub(" ", QUOTED.sub(" ", text)))
     found |= _broken(tokens_of(own_words), language, [rule for rule in rules() if rule.own])
     acts, innocent = accented()
-    if any(act[0].casefold() not in innocent for act in acts.finditer(own_words)):
+    if any(act[0].casefold().split()[-1] not in innocent for act in acts.finditer(own_words)):
         found.add("claim-acted")
     return [rule.id for rule in rules() if rule.id in found]
 
@@ -88,6 +98,7 @@ def _shapes_of(word: str, language: str) -> tuple[str, ...]:
 
 
 def _breaks(rule: Rule, hits: list[Hit], last: int) -> bool:
+    hits = _unsaved(rule, hits) if rule.save else hits
     kinds = {hit.kind for hit in hits}
     if not all(kinds & set(part.split("|")) for part in rule.all) or kinds & set(rule.unless):
         return False
@@ -97,6 +108,13 @@ def _breaks(rule: Rule, hits: list[Hit], last: int) -> bool:
         (not rule.last or chain[-1].end == last) and not (rule.denied and _denied(rule, chain, hits)) and not _parted(rule, chain, hits)
         for chain in _chains(rule, hits, 0, [])
     )
+
+
+def _unsaved(rule: Rule, hits: list[Hit]) -> list[Hit]:
+    """Without those of the rule's first class that stand in an allowed phrase: `I can`, where `I` alone would be a claim."""
+    wanted = rule.all[0].split("|")
+    allowed = {at for hit in hits if hit.kind in rule.save for at in range(hit.start, hit.end)}
+    return [hit for hit in hits if hit.kind not in wanted or hit.start not in allowed]
 
 
 def _chains(rule: Rule, hits: list[Hit], place: int, before: list[Hit]) -> list[list[Hit]]:

@@ -82,7 +82,7 @@ def _safe(heard: Heard, staff: str) -> Reply:
     )
     text, asked = answers.answer(heard.reading, about), answers.asks(heard.reading, about)
     words = wording(heard.reading.language)
-    first = [words.not_human] if "asks_if_ai" in heard.reading.flags else []
+    first = [words.not_human] if "asks_if_ai" in heard.reading.flags and words.not_human not in text else []
     text = "\n".join([*first, *_check_in(heard, words), text])
     tools = state.tools if level == "watch" else structs.replace(state.tools, walk=None)
     state = structs.replace(

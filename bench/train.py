@@ -26,7 +26,7 @@ AUTHOR = "x"  # wrote the rules out of these messages: how well those fit them t
 SAMPLES = 4  # messages out of one line that holds alternatives
 STRENGTH = 8.0  # the inverse of the regularisation
 UNDECIDED = 0.1  # what a message at `watch` counts
-HARMLESS = {"watch": 0.30, "elevated": 0.12, "imminent": 0.03}  # share of harmless messages, most of them made to mislead, that may be raised so far
+HARMLESS = {"watch": 0.30, "elevated": 0.14, "imminent": 0.055}  # share of harmless messages, most of them made to mislead, that may be raised so far
 
 
 class Example(NamedTuple):

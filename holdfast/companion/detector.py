@@ -79,13 +79,16 @@ def analysed(text: str, language: str = "") -> Analysis:
 
 def _read(text: str, language: str) -> Reading:
     found = analysed(text, language)
-    strong = [(match, level) for match, level in found.judged if match.frame.strong]
-    by_rules, by_weights = highest([level for _, level in strong]), _weighed(found)
+    by_rules, by_weights = level_by_rules(found), _weighed(found)
     rules = {match.frame.id for match, _ in found.judged}
     if LEVELS.index(by_weights) > LEVELS.index(by_rules):
         rules.add(f"weights-{by_weights}")
     level = highest([by_rules, by_weights])
     return Reading(level, _flags(found, level), tuple(sorted(rules)) if level != "none" else (), found.spoken)
+
+
+def level_by_rules(found: Analysis) -> str:
+    return highest([level for match, level in found.judged if match.frame.strong])
 
 
 def _flags(found: Analysis, level: str) -> frozenset[str]:

@@ -129,6 +129,11 @@ def sharing_in(text: str) -> Literal["yes", "no"] | None:
     return None if decided is None else "yes" if decided else "no"
 
 
+def decides(text: str) -> bool:
+    """Whether a message is nothing but such a decision."""
+    return consent_in(text) is not None or sharing_in(text) is not None
+
+
 def _decided(text: str, yes: str, no: str) -> bool | None:
     """An agreement is nothing but that: "I want to share something with you" agrees to nothing."""
     tokens = tokens_of(text)

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from msgspec import structs
 
 from holdfast.clock import SECOND
-from holdfast.companion import asking, episode, memory, walking
+from holdfast.companion import asking, episode, guided, memory, walking
 from holdfast.companion.asking import Reply
 from holdfast.companion.detector import Reading, highest, read
 from holdfast.companion.episode import CARRIED, Episode
@@ -110,7 +110,7 @@ async def hear(db: Database, companion: Companion, user_id: int, text: str, *, o
 def followed(user_id: int, text: str, alone: Reading, known: Known, person: Person | None = None) -> Heard:
     """What the talk so far, which `known` holds, makes of a text."""
     person, before = person or Person(), known.state
-    if alone.rule_ids == ("weights-watch",) and walking.steers(text, before.tools):
+    if all(rule.startswith("weights") for rule in alone.rule_ids) and (walking.steers(text, before.tools) or guided.decides(text)):
         alone = structs.replace(alone, level="none", rule_ids=())
     alone = structs.replace(alone, language=_language(text, alone.language, before.language or person.language))
     after = _after(before.episode, alone, text, known.now)

@@ -21,6 +21,8 @@ ASKED_TO_SAY = re.compile(
     re.IGNORECASE,
 )
 DENIALS = frozenset({"neg", "nobody"})
+# Of itself a model may say so little that true sentences of our own break it too: those were read one by one.
+OF_A_MODEL = frozenset({"claim-self", "claim-self-verb", "claim-remembers", "claim-acted", "claim-is-told", "human", "pressure"})
 
 
 class Rule(Struct, frozen=True):

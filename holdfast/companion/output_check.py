@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from holdfast.companion import never_list, numbers
-from holdfast.companion.detector import read
+from holdfast.companion.detector import analysed, level_by_rules
 from holdfast.companion.normalise import LATIN, Token, fold, language_of, spelling, tokens_of
 from holdfast.companion.placeholders import PLACEHOLDER
 from holdfast.companion.prompt import MARKER, Purpose
@@ -45,7 +45,7 @@ def reasons_against(
     if not text or not text.strip():
         return ["empty"]
     tokens = tokens_of(text)
-    never = never_list.forbidden(text, language, calm=level == "none")
+    never = [rule for rule in never_list.forbidden(text, language, calm=level == "none") if not (ours and rule in never_list.OF_A_MODEL)]
     found = [rule for rule in never if not rule.startswith("claim")]
     found += numbers.unchecked(text, tokens, ours=ours)
     found += _missing(text, level, purpose) if whole else []
@@ -67,8 +67,7 @@ def opening_of(text: str) -> str:
 
 def _is_a_sign(text: str, language: str) -> bool:
     """By its rules alone: its weights know how people in distress write, not how they are answered."""
-    reading = read(text, language)
-    return reading.level in ("elevated", "imminent") and not all(rule.startswith("weights") for rule in reading.rule_ids)
+    return level_by_rules(analysed(text, language)) in ("elevated", "imminent")
 
 
 def _missing(text: str, level: str, purpose: Purpose) -> list[str]:

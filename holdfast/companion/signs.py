@@ -15,7 +15,7 @@ KINDS = {
     "place-and-time risk-and-ending",
     "means": "means-alone means-at-hand means-request means-in-hand means-mentioned means-ready means-and-sadness risk-means "
     "wish-and-means-at-hand risk-edge edge hoard lethal-question drawn-to-means way-to-leave way-asked way-asked-alone",
-    "act": "act act-in-progress other-in-the-act another-in-the-act swallowed-many",
+    "act": "act act-soon wish-for-the-act act-in-progress other-in-the-act another-in-the-act swallowed-many",
     "goodbye": "note last-words last-thing affairs affairs-mentioned risk-goodbye do-not-look-for-me signs-of-an-ending settled-and-sad",
     "burden": "burden unmissed unmissed-gone others-better-without absent-unmissed drags-others-down",
     "trapped": "no-future no-future-imagined trapped strain-hopeless hopeless cannot-go-on no-exit nothing-matters nothing-matters-alone",

@@ -1,4 +1,7 @@
-"""CPU time of the crisis check: `python bench/detector.py`. Texts of 2,000 characters out of the development messages, in each language and mixed."""
+"""CPU time of the crisis check: `python bench/detector.py`. Texts of 2,000 characters out of the development messages, in each language and mixed.
+
+`python bench/detector.py --exam` says what it finds in messages that nobody has learnt from.
+"""
 
 import random
 import statistics
@@ -9,9 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from written import messages  # noqa: E402
+from written import HEAD, exam, messages, row  # noqa: E402
 
-from holdfast.companion.detector import read  # noqa: E402
+from holdfast.companion.detector import LEVELS, read  # noqa: E402
 
 LENGTH = 2_000
 RUNS = 200
@@ -25,7 +28,16 @@ def texts() -> dict[str, list[str]]:
     return by_language
 
 
+def examine() -> None:
+    found = [(message.language, LEVELS.index(message.level), LEVELS.index(read(message.text).level)) for message in exam()]
+    print(HEAD)
+    for language in ("all", *sorted({language for language, _, _ in found})):
+        print(row(language, [(meant, seen) for spoken, meant, seen in found if language in ("all", spoken)]))
+
+
 def main() -> None:
+    if "--exam" in sys.argv:
+        return examine()
     chance = random.Random(7)
     began = time.process_time()
     read("Hello")

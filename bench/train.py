@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from written import Message, made_from, messages  # noqa: E402
+from written import HEAD, Message, made_from, messages, row  # noqa: E402
 
 from holdfast.companion.detector import LEVELS, analysed, may_be_imminent  # noqa: E402
 from holdfast.companion.weighing import BUCKETS, ZERO, features  # noqa: E402
@@ -26,7 +26,7 @@ AUTHOR = "x"  # wrote the rules out of these messages: how well those fit them t
 SAMPLES = 4  # messages out of one line that holds alternatives
 STRENGTH = 8.0  # the inverse of the regularisation
 UNDECIDED = 0.1  # what a message at `watch` counts
-HARMLESS = {"watch": 0.30, "elevated": 0.14, "imminent": 0.055}  # share of harmless messages, most of them made to mislead, that may be raised so far
+HARMLESS = {"watch": 0.33, "elevated": 0.16, "imminent": 0.055}  # share of harmless messages, most of them made to mislead, that may be raised so far
 
 
 class Example(NamedTuple):
@@ -147,7 +147,8 @@ def level_of(example: Example, scores: list[tuple[float, float]], known: Limits)
     return level
 
 
-def keep(model: Model, known: Limits) -> None:
+def packed(model: Model, known: Limits) -> bytes:
+    """The file as it is shipped."""
     about = {
         "version": 3,
         "made_from": made_from(),
@@ -155,46 +156,32 @@ def keep(model: Model, known: Limits) -> None:
         "bias": [each.bias for each in model],
         **known._asdict(),
     }
-    (DATA / "weights.bin").write_bytes(json.dumps(about).encode() + b"\n" + b"".join(each.bytes.tobytes() for each in model))
+    return json.dumps(about).encode() + b"\n" + b"".join(each.bytes.tobytes() for each in model)
 
 
 def left_out(known: list[Example], plain: list[Example], part: str) -> list[tuple[Example, list[tuple[float, float]]]]:
-    """Each plain message with the scores of a model that knew nothing of its writer, or of its failure mode. `part`: writer or mode."""
+    """Each plain message with the scores of a model that knew nothing of its writer, or of its failure mode. `part`: writer or mode.
+
+    The author's messages have kinds of their own instead of the failure modes: they are always learnt from, and not measured here by mode.
+    """
     seen = []
+    plain = [example for example in plain if part == "writer" or example.message.writer != AUTHOR]
     for group in sorted({getattr(example.message, part) for example in plain}):
         model = learnt([example for example in known if getattr(example.message, part) != group])
         seen += [(example, model.scores(example)) for example in plain if getattr(example.message, part) == group]
     return seen
 
 
-MEASURES = [
-    ("risk ≥ elevated", {2, 3}, {2, 3}),
-    ("imminent ≥ elevated", {3}, {2, 3}),
-    ("imminent as imminent", {3}, {3}),
-    ("imminent as none", {3}, {0}),
-    ("risk ≥ watch", {2, 3}, {1, 2, 3}),
-    ("watch ≥ watch", {1}, {1, 2, 3}),
-    ("none ≥ elevated", {0}, {2, 3}),
-    ("none as imminent", {0}, {3}),
-]
-
-
 def report(title: str, seen: list[tuple[Example, list[tuple[float, float]]]], known: Limits) -> None:
     print(f"\n{title}")
-    print("| | n |" + "".join(f" {name} |" for name, _, _ in MEASURES) + " precision, half and half |")
+    print(HEAD)
     for language in ("all", *sorted({example.message.language for example, _ in seen})):
         found = [
             (LEVELS.index(example.message.level), level_of(example, scores, known))
             for example, scores in seen
             if language in ("all", example.message.language)
         ]
-        shares = [_share(found, meant, got) for _, meant, got in MEASURES]
-        print(f"| {language} | {len(found)} |" + "".join(f" {share:.3f} |" for share in shares) + f" {shares[0] / (shares[0] + shares[6]):.3f} |")
-
-
-def _share(found: list[tuple[int, int]], meant: set[int], got: set[int]) -> float:
-    hits = [seen in got for level, seen in found if level in meant]
-    return sum(hits) / max(1, len(hits))
+        print(row(language, found))
 
 
 def main() -> None:
@@ -205,7 +192,7 @@ def main() -> None:
     if "--report" in sys.argv:
         report("One failure mode left out", left_out(known, plain, "mode"), found)
         return
-    keep(learnt(known), found)
+    (DATA / "weights.bin").write_bytes(packed(learnt(known), found))
 
 
 if __name__ == "__main__":

@@ -68,9 +68,10 @@ class Analysis(NamedTuple):
         return pieces_of(self.tokens, self.hits, [(match.sentence, f"{match.frame.id} {level}") for match, level in self.judged])
 
 
-def analysed(text: str, language: str = "") -> Analysis:
+def analysed(text: str) -> Analysis:
+    """Of the text alone: nothing that is known of the person changes what is found."""
     tokens = tokens_of(text)
-    spoken = language_of(tokens, language)
+    spoken = language_of(tokens, "")
     languages = _languages(tokens, spoken)
     hits = scope.without_negated(scope.without_idioms(vocabulary().find(tokens, languages)))
     scene = scope.Scene(hits)
@@ -78,13 +79,13 @@ def analysed(text: str, language: str = "") -> Analysis:
 
 
 def _read(text: str, language: str) -> Reading:
-    found = analysed(text, language)
+    found = analysed(text)
     by_rules, by_weights = level_by_rules(found), _weighed(found)
     rules = {match.frame.id for match, _ in found.judged}
     if LEVELS.index(by_weights) > LEVELS.index(by_rules):
         rules.add(f"weights-{by_weights}")
     level = highest([by_rules, by_weights])
-    return Reading(level, _flags(found, level), tuple(sorted(rules)) if level != "none" else (), found.spoken)
+    return Reading(level, _flags(found, level), tuple(sorted(rules)) if level != "none" else (), found.spoken or language)
 
 
 def level_by_rules(found: Analysis) -> str:

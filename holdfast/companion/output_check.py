@@ -67,7 +67,7 @@ def opening_of(text: str) -> str:
 
 def _is_a_sign(text: str, language: str) -> bool:
     """By its rules alone: its weights know how people in distress write, not how they are answered."""
-    return level_by_rules(analysed(text, language)) in ("elevated", "imminent")
+    return level_by_rules(analysed(text)) in ("elevated", "imminent")
 
 
 def _missing(text: str, level: str, purpose: Purpose) -> list[str]:

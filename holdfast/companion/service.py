@@ -120,7 +120,8 @@ async def _hand_over(tx: Tx, companion: Companion, heard: Heard, cause: Cause, d
 
 
 def _is_minor(heard: Heard) -> bool:
-    return "minor" in heard.reading.flags or (heard.person.age is not None and heard.person.age < ADULT)
+    """By what was said in this talk, also long ago, or by the profile."""
+    return "minor" in heard.reading.flags | heard.state.episode.flags or (heard.person.age is not None and heard.person.age < ADULT)
 
 
 def _may_use_model(companion: Companion, heard: Heard) -> bool:

@@ -241,13 +241,13 @@ def test_an_answer_says_about_people_what_is_true():
 async def test_the_usual_wait_is_said_once_it_can_be_known(server):
     await hand_over(server)
     past = """insert into hand_over (user_id, level, cause, rules, shared, created_at, joined_at, closed_at)
-              values (2, 'none', 'asked', '[]', :no, :now, :joined, :now)"""
+              values (2, 'none', 'asked', '[]', :no, holdfast_now() - :wait, holdfast_now(), holdfast_now())"""
     for minutes in (1, 2, 7, 30):
         async with server.db.write() as tx:
-            await tx.run(past, no=False, now=NOW, joined=NOW + minutes * 60_000_000)
+            await tx.run(past, no=False, wait=minutes * 60_000_000)
     assert (await standing(server)).usual_minutes is None
     async with server.db.write() as tx:
-        await tx.run(past, no=False, now=NOW, joined=NOW + 60_000_000)
+        await tx.run(past, no=False, wait=60_000_000)
     assert (await standing(server)).usual_minutes == 2
 
 

@@ -40,8 +40,9 @@ class Reply(NamedTuple):
 
 def reply(heard: Heard, *, staff: str = "", model_there: bool = False, ask_consent: bool = False) -> Reply:
     """`staff`: what is true about the people of the service now. `ask_consent`: whether the model still needs the person's yes."""
+    heard = heard._replace(about=structs.replace(heard.about, staff=staff))
     if heard.reading.level != "none" and not _is_calm(heard):
-        return _safe(heard, staff)
+        return _safe(heard)
     return _guided(heard, model_there=model_there, ask_consent=ask_consent)
 
 
@@ -66,7 +67,7 @@ def _is_calm(heard: Heard) -> bool:
     return at.level == "watch" or (at.level == "elevated" and at.safe and exercise)
 
 
-def _safe(heard: Heard, staff: str) -> Reply:
+def _safe(heard: Heard) -> Reply:
     """From `watch` up. A sign of `elevated` or more ends an exercise."""
     state, level = heard.state, heard.reading.level
     question, spoke = next_question(state.episode), LEVELS.index(heard.alone.level) >= ELEVATED
@@ -78,7 +79,6 @@ def _safe(heard: Heard, staff: str) -> Reply:
         answered=None if spoke else heard.answered,
         reply=None if spoke else heard.reply,
         ai_said=state.ai_said,
-        staff=staff,
     )
     text, asked = answers.answer(heard.reading, about), answers.asks(heard.reading, about)
     words = wording(heard.reading.language)
@@ -144,7 +144,8 @@ def _topic(heard: Heard, state: State) -> Reply:
     reach = answers.contact(wording(heard.reading.language), heard.about, heard.reading)
     state = structs.replace(state, openings=(*state.openings, found.opening)[-OPENINGS:], offered=found.offers)
     own = bool(heard.reading.flags & {"asks_human", "asks_if_ai"}) or found.topic in OWN_WORDS
-    return Reply(answers.filled(found.text, reach), state, model=not own)
+    told = [heard.about.staff] if found.topic == "human" and heard.about.staff else []
+    return Reply("\n".join([answers.filled(found.text, reach), *told]), state, model=not own)
 
 
 def _with_contact(heard: Heard, answered: Reply) -> Reply:

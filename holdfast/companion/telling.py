@@ -99,7 +99,9 @@ class Telling(NamedTuple):
             if self.has(deed):
                 return self.opening(getattr(self.words.flags, deed))
         replied = self.words.replies.get(self.about.answered or "")
-        if replied and self.about.reply:
+        # There two things are asked at once: a bare yes may mean "I am alone", so nobody is told that this is good.
+        unsure = self.reading.level == "imminent" and (self.about.answered, self.about.reply) == ("safe_now", "confirms")
+        if replied and self.about.reply and not unsure:
             return self.opening(getattr(replied, self.about.reply))
         return self.opening(otherwise)
 

@@ -274,12 +274,14 @@ async def test_a_reflection_is_two_checked_sentences_or_nothing(server, one_mode
 
 
 async def test_both_tries_share_one_budget(server, one_model, service, monkeypatch):
-    monkeypatch.setattr(model, "BUDGET", 1.0)
-    service.fault, service.slow, service.text = "late", 0.7, "I have called your brother."
+    await drafting.model_text(server.db, one_model, MANY, draft())  # the first call of a process imports the client, which takes its time
+    service.requests.clear()
+    monkeypatch.setattr(model, "BUDGET", 4.0)
+    service.fault, service.slow, service.text = "late", 2.5, "I have called your brother."
     began = time.perf_counter()
     assert await drafting.model_text(server.db, one_model, MANY, draft()) == drafting.Written()
     assert len(service.requests) == 2
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 30
 
 
 async def test_the_caps_of_a_person_and_of_all_are_kept(server, one_model, service):
